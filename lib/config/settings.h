@@ -1,0 +1,111 @@
+/*
+ * settings.h - the configuration after the schema: every setting with its value.
+ *
+ * A setting is one row in settings.c: name, kind, default, sentence.  The rows make
+ * this structure, `sallyport config show` and the manual sallyport.conf(5).
+ * Everything lives in the arena given to settings_load and is never changed after:
+ * a snapshot.
+ */
+#ifndef LIB_CONFIG_SETTINGS_H
+#define LIB_CONFIG_SETTINGS_H
+#include "lib/base/address.h"
+#include "lib/base/pack.h"
+#include "lib/config/tree.h"
+
+struct endpoint {
+	struct address address;
+	uint16_t       port;
+	const char    *path;    /* unix socket, then address and port mean nothing */
+};
+
+enum hop_kind {
+	HOP_NONE = 0,
+	HOP_SMTP,       /* host:port ... or unix:path ...: several, for fail-over */
+	HOP_LMTP,       /* lmtp:host:port or lmtp:unix:path                       */
+	HOP_PEER,       /* peer:PORT: the address of the client that connected    */
+	HOP_MAILDIR,    /* maildir:path, written by the store                     */
+};
+
+struct next_hop {
+	enum hop_kind    kind;
+	struct endpoint *endpoints;     /* SMTP, LMTP: in the order to try */
+	size_t           endpoint_count;
+	uint16_t         port;          /* PEER */
+	const char      *path;          /* MAILDIR */
+	const char      *text;          /* as written, for people */
+};
+
+enum queue_place { QUEUE_AFTER = 0, QUEUE_BEFORE };
+enum bare_newline { BARE_DEFAULT = 0, BARE_REJECT, BARE_REPAIR }; /* resolved after loading */
+enum listener_protocol { PROTOCOL_AUTO = 0, PROTOCOL_SMTP, PROTOCOL_LMTP };
+enum log_target { LOG_AUTO = 0, LOG_STDERR, LOG_SYSLOG, LOG_JOURNALD };
+enum sandbox_mode { SANDBOX_BEST_EFFORT = 0, SANDBOX_REQUIRED };
+
+/* Sizes in bytes, times in milliseconds. */
+struct networks { struct network *items; size_t count; };
+struct words { struct span *items; size_t count; };
+
+struct listener {
+	const char      *name;
+	struct place     place;
+	struct endpoint *addresses;
+	size_t           address_count;
+	enum queue_place queue;
+	const char      *policy;
+	struct place     policy_place;
+	struct next_hop  next_hop;
+	enum listener_protocol protocol;
+	enum bare_newline bare_newline; /* never BARE_DEFAULT after loading */
+	struct networks  clients;       /* may say XFORWARD; default 127.0.0.0/8 ::1 */
+	uint64_t size_limit;            /* of a message; 0 none */
+	uint64_t recipient_limit, line_limit, command_limit, error_limit;
+	uint64_t sessions_client;       /* at once, a client address; 0 no limit */
+	uint64_t idle_timeout, session_timeout, deadline;
+	uint64_t minimum_rate;          /* bytes a second of message data, over a minute */
+	uint64_t connect_timeout, command_timeout, data_timeout, end_timeout;
+	uint64_t cache_idle;            /* how long an idle next-hop connection is kept */
+	uint64_t cache_count;           /* idle next-hop connections kept, a gateway */
+};
+
+struct settings {
+	const char     *hostname;
+	struct words    local_domains;  /* "example.com" or ".example.com" with subdomains */
+	struct networks trusted_relays;
+	const char     *state_directory, *spool_directory, *quarantine_directory;
+	const char     *control_socket;
+	const char     *postmaster;     /* From of notices */
+	enum log_target log;
+	enum sandbox_mode sandbox;
+	uint64_t gateways;              /* 0: one a core */
+	uint64_t inspectors;            /* most inspectors a gateway */
+	uint64_t inspector_memory, inspector_cpu, inspector_jobs;
+	uint64_t memory_budget;         /* messages in memory, all gateways together */
+	uint64_t spool_budget, spool_from;
+	uint64_t minimum_free;          /* of the file systems of spool and state */
+	uint64_t sessions;              /* at once in all */
+	uint64_t journal_keep;          /* how long a record is kept */
+	uint64_t user_gateway, user_inspector, user_store; /* 0: by name, see the manual */
+	struct listener *listeners;
+	size_t           listener_count;
+	const struct node *tree;        /* policies and lists are read from here */
+	const char      *revision;      /* first 16 hex digits of the digest of all files;
+	                                   set by who has a digest function, else "" */
+};
+
+/* NULL when there were complaints. */
+struct settings *settings_load(const struct node *tree, struct arena *,
+    struct complaints *);
+
+/* All settings with their values, in the language itself; defaults are commented as such. */
+void settings_show(const struct settings *, struct buf *);
+/* The settings' part of sallyport.conf(5), in scdoc. */
+void settings_manual(struct buf *);
+
+/* Bundle: the files of one configuration in one piece of bytes. */
+struct bundle_item { const char *path; struct span bytes; };
+void bundle_pack(struct pack *, const struct bundle_item *, size_t count);
+/* A source over a bundle's bytes, in the arena; NULL if they are none. */
+struct config_source *bundle_source(struct span bytes, struct arena *);
+/* Path of the first file: the one to parse. */
+const char *bundle_first(struct config_source *);
+#endif

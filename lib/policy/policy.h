@@ -1,0 +1,104 @@
+/*
+ * policy.h - the policy language: compile rules, walk them, say why.
+ *
+ * See docs/policy.md.  A policy is a pure function: same findings, same lists,
+ * same verdict.  Three values: a comparison with an unknown fact is unknown; not,
+ * and, or follow Kleene; an unknown condition does not fire.
+ */
+#ifndef LIB_POLICY_POLICY_H
+#define LIB_POLICY_POLICY_H
+#include "lib/base/arena.h"
+#include "lib/config/settings.h"
+#include "lib/finding/fact.h"
+
+enum truth { TRUTH_NO = 0, TRUTH_YES, TRUTH_UNKNOWN };
+
+/* In the order of strictness, least strict first (the strictest edits: policy_stricter). */
+enum fate {
+	FATE_ACCEPT = 0,
+	FATE_QUARANTINE,
+	FATE_DISCARD,
+	FATE_DEFER,
+	FATE_REJECT,
+};
+const char *fate_name(enum fate);       /* accept quarantine discard defer reject */
+
+enum change_kind { CHANGE_ADD = 0, CHANGE_REMOVE };
+/* header add Name "value"; header remove Name; */
+struct change { enum change_kind kind; struct span name, value; };
+
+struct rule {
+	struct span    name;
+	bool           monitor;
+	unsigned       slot;            /* counters: unique in the policy set */
+	struct place   place;
+	struct span    text;            /* the condition as written, for explain */
+	const struct expression *when;
+	bool           per_recipient;   /* names a fact that differs per recipient */
+	bool           has_fate;
+	enum fate      fate;
+	struct span    reply;           /* reject: "5.7.1 text" (554 unless "550 5.7.1 text") */
+	struct span    quarantine;      /* class */
+	struct change *changes;
+	size_t         change_count;
+};
+
+struct policy {
+	struct span   name;
+	struct place  place;
+	struct rule  *rules;            /* the last one is `otherwise`: it always fires */
+	size_t        rule_count;
+};
+
+struct policy_set {
+	struct policy *policies;
+	size_t         policy_count;
+	unsigned       slots;           /* rules in all, for counters */
+};
+
+#define POLICY_RULES    1000            /* a policy */
+#define POLICY_DEPTH    64              /* of parentheses and nots */
+#define POLICY_CHANGES  100             /* header edits of one verdict */
+
+/* All `policy` and `list` statements of the tree (lists: inline).  NULL and complaints
+   on errors; also checks each listener: its policy exists; with `queue after` a reject
+   needs client.authenticated or client.local and-ed to the rule's whole condition. */
+struct policy_set *policy_compile(const struct settings *, struct arena *,
+    struct complaints *);
+const struct policy *policy_find(const struct policy_set *, struct span name);
+
+/* What became of one rule in a walk. */
+enum trace_result {
+	TRACE_SKIPPED = 0,      /* a final action came before it    */
+	TRACE_NO,
+	TRACE_FIRED,
+	TRACE_UNKNOWN,
+};
+struct trace {
+	enum trace_result result;
+	enum fact         fact; /* the one that decided, or that is unknown; FACT_COUNT none */
+};
+
+struct verdict {
+	enum fate      fate;
+	const struct rule *rule;        /* that gave the fate */
+	enum fact      fact;            /* that decided it; FACT_COUNT: `otherwise` */
+	struct span    reply, quarantine;
+	const struct change **changes;  /* collected, in order */
+	size_t         change_count;
+	bool           changes_cut;     /* more than POLICY_CHANGES: the rest was not collected */
+	struct trace  *traces;          /* one a rule */
+};
+
+/* Walk the policy for one recipient.  Everything in the verdict is in the arena or the
+   policy's. */
+void policy_evaluate(const struct policy *, const struct findings *, struct arena *,
+    struct verdict *);
+
+/* One condition alone (tests, tools). */
+enum truth expression_value(const struct expression *, const struct findings *,
+    enum fact *decided);
+
+/* Same deliveries?  Accepts whose collected changes are equal. */
+bool verdict_same_changes(const struct verdict *, const struct verdict *);
+#endif

@@ -1,0 +1,97 @@
+/*
+ * client.h - the client's side of an SMTP or LMTP session, without a socket.
+ *
+ * One connection, one transaction after the other.  The driver connects, moves bytes,
+ * keeps the time-outs (smtp_client_doing names what is waited for) and sends the body
+ * itself, since bodies are descriptors:
+ *
+ *     create            the greeting is awaited, then EHLO (HELO if refused) or LHLO
+ *     READY             idle: begin a transaction, or quit
+ *     begin             XFORWARD as offered, MAIL, RCPT ..., and DATA where BDAT is not
+ *                       offered: in one group with PIPELINING, else one by one
+ *     BODY              every recipient has its reply, one at least was taken (and 354 has come):
+ *                       send_body, or abort
+ *     send_body(n,last) queues "BDAT n [LAST]" (nothing with DATA): flush, then write the n
+ *                       bytes (DATA: dots doubled, ending in CR LF), then call body_sent
+ *     HELD              (last = false) all octets are there, the end mark is not: commit, or abort
+ *     commit            queues "BDAT 0 LAST" or ".": from here on a lost reply is in doubt
+ *     DONE              final replies are in: one, or one a taken recipient (LMTP); idle again
+ *     REFUSED           the transaction failed before the body: connection idle again (after
+ *                       RSET where needed); every recipient has a reply that says why
+ *     FAILED            the connection is of no further use: see failure and in_doubt
+ *
+ *     GREETING -> HELLO -> READY -> ENVELOPE -> BODY -> SENDING -> HELD -> FINAL -> READY
+ */
+#ifndef LIB_SMTP_CLIENT_H
+#define LIB_SMTP_CLIENT_H
+#include "lib/base/buf.h"
+#include "lib/smtp/envelope.h"
+#include "lib/smtp/reply.h"
+
+enum client_event {
+	CLIENT_WAIT = 0, CLIENT_READY, CLIENT_BODY, CLIENT_HELD, CLIENT_DONE,
+	CLIENT_REFUSED, CLIENT_FAILED,
+};
+
+/* What EHLO said. */
+struct client_offers {
+	bool pipelining, chunking, eightbit, smtputf8, dsn, size;
+	uint64_t size_limit;            /* 0: none said */
+	unsigned xforward;              /* bits: NAME ADDR PORT PROTO HELO IDENT SOURCE */
+};
+
+/* One recipient of this transaction: which of the envelope's, and what became of it. */
+struct client_recipient {
+	size_t index;                   /* in the envelope */
+	int    code;                    /* of RCPT, MAIL or the end, whichever decided; 0 none yet */
+	struct span text;               /* of that reply, in the arena given to begin */
+	bool   taken;                   /* RCPT had 2xx */
+};
+
+struct client_transaction {
+	const struct envelope   *envelope;
+	struct client_recipient *recipients;
+	size_t   recipient_count;
+	uint64_t size;                  /* as it will be sent (SIZE=) */
+	bool     smtputf8;              /* needed: refused with 553 5.6.7 where not offered */
+	struct xforward xforward;       /* passed on where offered */
+	struct arena *arena;
+};
+
+struct smtp_client;
+
+struct smtp_client *smtp_client_create(const char *helo_name, bool lmtp);
+void smtp_client_destroy(struct smtp_client **);
+
+/* Uses all of `in` up to the first event; call again with the rest until WAIT. */
+enum client_event smtp_client_feed(struct smtp_client *, struct span in, size_t *used);
+struct buf *smtp_client_output(struct smtp_client *);
+
+/* Borrowed until DONE, REFUSED or FAILED. */
+void smtp_client_begin(struct smtp_client *, struct client_transaction *);
+void smtp_client_send_body(struct smtp_client *, uint64_t bytes, bool last);
+/* Tell that the driver has written the body; the event that follows (HELD with DATA comes
+   at once) is returned here: WAIT or HELD. */
+enum client_event smtp_client_body_sent(struct smtp_client *);
+void smtp_client_commit(struct smtp_client *);
+/* Give the transaction up: true if the connection stays usable (RSET is queued and READY
+   follows), false if it must be closed (data without its end is open). */
+bool smtp_client_abort(struct smtp_client *);
+void smtp_client_quit(struct smtp_client *);
+/* The peer closed, or a time-out: gives FAILED; `why` is kept for failure. */
+enum client_event smtp_client_lost(struct smtp_client *, const char *why);
+
+const struct client_offers *smtp_client_offers(const struct smtp_client *);
+bool smtp_client_uses_chunks(const struct smtp_client *);       /* offers CHUNKING */
+bool smtp_client_is_idle(const struct smtp_client *);
+bool smtp_client_may_be_reused(const struct smtp_client *);     /* idle, no 421 seen */
+/* "sending MAIL FROM", "waiting for the reply to end of data" ... */
+const char *smtp_client_doing(const struct smtp_client *);
+/* After FAILED: "421 4.3.2 ... (while sending MAIL FROM)" */
+const char *smtp_client_failure(const struct smtp_client *);
+/* The end mark was sent and its reply is missing. */
+bool smtp_client_in_doubt(const struct smtp_client *);
+/* Which time-out applies now. */
+enum client_patience { PATIENCE_COMMAND = 0, PATIENCE_DATA, PATIENCE_END };
+enum client_patience smtp_client_patience(const struct smtp_client *);
+#endif
