@@ -11,6 +11,13 @@ struct address { uint8_t bytes[16]; };
 /* bits counts from the mapped form: 192.0.2.0/24 has 120. */
 struct network { struct address base; unsigned bits; };
 
+/* Where to listen or to connect to. */
+struct endpoint {
+	struct address address;
+	uint16_t       port;
+	const char    *path;    /* unix socket; then address and port mean nothing */
+};
+
 /* "192.0.2.1", "2001:db8::1", either in brackets, "IPv6:2001:db8::1" (RFC 5321
    section 4.1.3).  False if it is none of them. */
 bool address_parse(struct span, struct address *);

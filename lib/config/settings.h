@@ -12,12 +12,6 @@
 #include "lib/base/pack.h"
 #include "lib/config/tree.h"
 
-struct endpoint {
-	struct address address;
-	uint16_t       port;
-	const char    *path;    /* unix socket, then address and port mean nothing */
-};
-
 enum hop_kind {
 	HOP_NONE = 0,
 	HOP_SMTP,       /* host:port ... or unix:path ...: several, for fail-over */

@@ -1,0 +1,164 @@
+/*
+ * packet.h - requests and answers between the processes, as packets of at most 64 KiB.
+ *
+ * Sockets are SOCK_SEQPACKET pairs that the master makes (sys/ipc.h).  A packet is a
+ * header - type (u8), serial (u32) - and a body of packed values (lib/base/pack.h);
+ * descriptors travel beside it.  An answer has the serial of its request.  Every take_
+ * function checks what it takes, for the other side may have been taken over; it
+ * returns false for bytes that are not such a packet.
+ *
+ *   master -> all       SETUP (bundle, counters, log, ledger page), LINK (socket), START,
+ *                       DRAIN, PING
+ *   master -> gateway   LISTEN (socket), RELOAD (bundle, counters)
+ *   master -> store     RELOAD (bundle), CONTROL (connection; to the reading process)
+ *   all -> master       READY, PONG;  gateway: WANT_INSPECTOR;  gateway, store: DRAINED
+ *   gateway -> inspector  EXAMINE, REWRITE (message)      -> EXAMINED, REWRITTEN
+ *   gateway -> store      JOURNAL (no answer), QUARANTINE, MAILDIR (message),
+ *                         LEDGER_ASK, LEDGER_ADD, LEDGER_REMOVE  -> STORED, LEDGER
+ */
+#ifndef LIB_PACKET_PACKET_H
+#define LIB_PACKET_PACKET_H
+#include "lib/base/edit.h"
+#include "lib/finding/record.h"
+#include "lib/mime/header.h"
+#include "lib/smtp/envelope.h"
+
+#define PACKET_BYTES   65536u
+#define PACKET_FDS     4
+
+enum packet_type {
+	PACKET_NONE = 0,
+	PACKET_SETUP, PACKET_LINK, PACKET_LISTEN, PACKET_START, PACKET_RELOAD, PACKET_DRAIN,
+	PACKET_PING, PACKET_CONTROL,
+	PACKET_READY, PACKET_PONG, PACKET_WANT_INSPECTOR, PACKET_DRAINED,
+	PACKET_EXAMINE, PACKET_EXAMINED, PACKET_REWRITE, PACKET_REWRITTEN,
+	PACKET_JOURNAL, PACKET_QUARANTINE, PACKET_MAILDIR, PACKET_STORED,
+	PACKET_LEDGER_ASK, PACKET_LEDGER_ADD, PACKET_LEDGER_REMOVE, PACKET_LEDGER,
+	PACKET_TYPES,
+};
+
+/* Start a packet in `bytes` (PACKET_BYTES of room). */
+struct pack packet_begin(uint8_t *bytes, enum packet_type, uint32_t serial);
+/* Split a packet: the body is left in *body.  PACKET_NONE: not one of ours. */
+enum packet_type packet_open(struct span packet, uint32_t *serial, struct unpack *body);
+
+/* SETUP.  Descriptors: bundle, counters, log, ledger page (read-only but for the store). */
+struct packet_setup {
+	uint32_t    index;              /* which gateway, which inspector     */
+	uint32_t    generation;
+	uint8_t     log_target;         /* enum log_target, resolved          */
+	uint8_t     sandbox;            /* enum sandbox_mode                  */
+	bool        reader;             /* store: the read-only process       */
+	uint64_t    start_ms;           /* when the master started            */
+	struct span hostname;           /* resolved                           */
+	uint64_t    memory_share;       /* gateway: its part of memory-budget */
+	uint64_t    spool_share;
+	uint64_t    sessions_share;
+};
+void packet_put_setup(struct pack *, const struct packet_setup *);
+bool packet_take_setup(struct unpack *, struct packet_setup *);
+
+/* LINK: one end of a socket pair to another process. */
+enum process_kind { PROCESS_MASTER = 0, PROCESS_GATEWAY, PROCESS_INSPECTOR, PROCESS_STORE,
+	PROCESS_READER, PROCESS_KINDS };
+const char *process_name(enum process_kind);
+struct packet_link { enum process_kind kind; uint32_t index, generation; uint64_t pid; };
+void packet_put_link(struct pack *, const struct packet_link *);
+bool packet_take_link(struct unpack *, struct packet_link *);
+
+/* LISTEN: a listening socket of listener `listener` (index in the settings). */
+struct packet_listen { uint32_t listener, address; };
+void packet_put_listen(struct pack *, const struct packet_listen *);
+bool packet_take_listen(struct unpack *, struct packet_listen *);
+
+/* EXAMINE: fd is the message, read-only. */
+struct packet_examine { uint64_t size; uint32_t header_limit; };
+void packet_put_examine(struct pack *, const struct packet_examine *);
+bool packet_take_examine(struct unpack *, struct packet_examine *);
+
+#define PACKET_HOPS 120                 /* Received fields listed */
+
+/* EXAMINED: what the inspector found. */
+struct packet_examined {
+	enum status     status;         /* ST_TEMP: could not, see why */
+	struct span     why;
+	uint64_t        header_size;    /* bytes up to the body        */
+	bool            header_eight_bit;       /* needs SMTPUTF8      */
+	bool            body_eight_bit; /* not looked for yet: false   */
+	uint64_t        received_count;
+	struct received *hops;          /* the topmost PACKET_HOPS; texts cut at 200 bytes */
+	size_t          hop_count;
+	struct findings findings;       /* content stage only: others are dropped when taken */
+};
+void packet_put_examined(struct pack *, const struct packet_examined *);
+bool packet_take_examined(struct unpack *, struct packet_examined *, struct arena *);
+
+/* REWRITE: header changes to a message. */
+struct packet_change { bool remove; struct span name, value; };
+struct packet_rewrite { uint64_t size; uint32_t header_limit;
+	struct packet_change *changes; size_t change_count; };
+void packet_put_rewrite(struct pack *, const struct packet_rewrite *);
+bool packet_take_rewrite(struct unpack *, struct packet_rewrite *, struct arena *);
+
+/* REWRITTEN: edits, checked against the size by take (order, bounds, no overlap). */
+struct packet_rewritten { enum status status; struct span why; struct edit_list edits; };
+void packet_put_rewritten(struct pack *, const struct packet_rewritten *);
+bool packet_take_rewritten(struct unpack *, struct packet_rewritten *, uint64_t size);
+void packet_put_edits(struct pack *, const struct edit_list *);
+/* The inserted bytes point into the packet. */
+bool packet_take_edits(struct unpack *, struct edit_list *, uint64_t size);
+
+/* JOURNAL: a packed record (record.h), nothing else. */
+
+/* QUARANTINE: fd is the message as received; durable when STORED says ST_OK. */
+struct packet_quarantine {
+	struct span     id;             /* record id; may come twice: the same file then */
+	struct span     class;          /* letters, digits, - and _ only */
+	struct span     listener, rule, reason, client;
+	uint64_t        arrived, size;
+	struct envelope envelope;       /* with the quarantined recipients only */
+};
+void packet_put_quarantine(struct pack *, const struct packet_quarantine *);
+bool packet_take_quarantine(struct unpack *, struct packet_quarantine *, struct arena *);
+
+/* MAILDIR: deliver the edited message durably into a Maildir. */
+struct packet_maildir {
+	struct span      id, path;
+	uint64_t         size;
+	uint32_t         variant;
+	struct envelope  envelope;
+	struct edit_list edits;
+};
+void packet_put_maildir(struct pack *, const struct packet_maildir *);
+bool packet_take_maildir(struct unpack *, struct packet_maildir *, struct arena *);
+
+/* STORED: answer to QUARANTINE and MAILDIR: where it is, or why not. */
+struct packet_stored { enum status status; struct span text; };
+void packet_put_stored(struct pack *, const struct packet_stored *);
+bool packet_take_stored(struct unpack *, struct packet_stored *);
+
+/*
+ * The delivered ledger (design, section 4).  key: "m<message-id>" or "q<queue id>".
+ * ASK names key and sender; LEDGER answers with the entries; ADD and REMOVE name
+ * entries and are answered by STORED.
+ */
+#define LEDGER_HASH_BYTES 32
+struct ledger_entry { struct span recipient; uint8_t hash[LEDGER_HASH_BYTES]; };
+struct packet_ledger {
+	struct span key, sender;
+	struct ledger_entry *entries; size_t count;
+};
+void packet_put_ledger(struct pack *, const struct packet_ledger *);
+bool packet_take_ledger(struct unpack *, struct packet_ledger *, struct arena *);
+
+/*
+ * The ledger page: a filter of the keys that have entries, written by the store, mapped
+ * read-only by gateways, so that a mail without an entry costs no question.  A bit that
+ * is set may be set for another key.  The store sets bits before it answers ADD.
+ */
+#define LEDGER_PAGE_BITS  32768u
+struct ledger_page { uint64_t bits[LEDGER_PAGE_BITS / 64]; };
+uint32_t ledger_bit(struct span key);
+bool ledger_page_has(const struct ledger_page *, struct span key);
+void ledger_page_set(struct ledger_page *, struct span key);
+#endif
