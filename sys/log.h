@@ -3,8 +3,9 @@
  *
  * The event names are the closed list below.  Texts from the net go through
  * text_value: control characters and quotes escaped, length cut.  A line is one
- * datagram (syslog, journald) or one write (stderr, with an RFC 3339 time in UTC); a full
- * socket drops the line and counts it, it never blocks.
+ * datagram (syslog, journald) or one write (stderr, with an RFC 3339 time in UTC) of at
+ * most 4096 bytes: pairs beyond give way to "...".  A full socket drops the line and
+ * counts it, it never blocks.
  */
 #ifndef SYS_LOG_H
 #define SYS_LOG_H
@@ -32,7 +33,8 @@ enum log_event {
 
 enum log_priority { LOG_IS_ERROR = 3, LOG_IS_WARNING = 4, LOG_IS_NOTICE = 5, LOG_IS_INFO = 6 };
 
-/* Values as lib/config's enum log_target, resolved: 1 stderr, 2 syslog, 3 journald. */
+/* Values as lib/config's enum log_target, resolved: 1 stderr, 2 syslog, 3 journald.  name,
+   if not NULL, ends each line as process=NAME ("gateway/0").  With fd -1 all is dropped. */
 struct log { int fd, target; const char *name; uint64_t dropped; };
 
 /* Opens the place: target 0 chooses journald where JOURNAL_STREAM is set, else syslog where
@@ -40,7 +42,7 @@ struct log { int fd, target; const char *name; uint64_t dropped; };
 enum status log_open(struct log *, int target, const char *name, struct error *);
 
 struct log_line { struct log *log; enum log_event event; enum log_priority priority;
-	struct buf text; };
+	struct buf text; bool cut; };
 void log_begin(struct log_line *, struct log *, enum log_event, enum log_priority);
 void log_text(struct log_line *, const char *key, struct span value);
 void log_number(struct log_line *, const char *key, uint64_t value);

@@ -1,7 +1,7 @@
 /*
  * settings.h - the configuration after the schema: every setting with its value.
  *
- * A setting is one row in settings.c: name, kind, default, sentence.  The rows make
+ * A setting is one row in schema.c: name, kind, default, sentence.  The rows make
  * this structure, `sallyport config show` and the manual sallyport.conf(5).
  * Everything lives in the arena given to settings_load and is never changed after:
  * a snapshot.
@@ -12,10 +12,12 @@
 #include "lib/base/pack.h"
 #include "lib/config/tree.h"
 
+struct endpoints { struct endpoint *items; size_t count; struct place *places; };
+
 enum hop_kind {
 	HOP_NONE = 0,
-	HOP_SMTP,       /* host:port ... or unix:path ...: several, for fail-over */
-	HOP_LMTP,       /* lmtp:host:port or lmtp:unix:path                       */
+	HOP_SMTP,       /* address:port ... or unix:path ...: several, for fail-over */
+	HOP_LMTP,       /* lmtp:address:port ... or lmtp:unix:path ...            */
 	HOP_PEER,       /* peer:PORT: the address of the client that connected    */
 	HOP_MAILDIR,    /* maildir:path, written by the store                     */
 };
@@ -24,6 +26,7 @@ struct next_hop {
 	enum hop_kind    kind;
 	struct endpoint *endpoints;     /* SMTP, LMTP: in the order to try */
 	size_t           endpoint_count;
+	struct place    *places;        /* of each of them */
 	uint16_t         port;          /* PEER */
 	const char      *path;          /* MAILDIR */
 	const char      *text;          /* as written, for people */
@@ -42,8 +45,14 @@ struct words { struct span *items; size_t count; };
 struct listener {
 	const char      *name;
 	struct place     place;
-	struct endpoint *addresses;
-	size_t           address_count;
+	union {                 /* one list under two names: the schema knows the first */
+		struct endpoints endpoints;
+		struct {
+			struct endpoint *addresses;
+			size_t           address_count;
+			struct place    *address_places;
+		};
+	};
 	enum queue_place queue;
 	const char      *policy;
 	struct place     policy_place;
@@ -59,15 +68,16 @@ struct listener {
 	uint64_t connect_timeout, command_timeout, data_timeout, end_timeout;
 	uint64_t cache_idle;            /* how long an idle next-hop connection is kept */
 	uint64_t cache_count;           /* idle next-hop connections kept, a gateway */
+	uint64_t given;                 /* for settings_show: what was no default */
 };
 
 struct settings {
-	const char     *hostname;
+	const char     *hostname;       /* NULL: unset, see settings_host */
 	struct words    local_domains;  /* "example.com" or ".example.com" with subdomains */
 	struct networks trusted_relays;
 	const char     *state_directory, *spool_directory, *quarantine_directory;
 	const char     *control_socket;
-	const char     *postmaster;     /* From of notices */
+	const char     *postmaster;     /* From of notices; NULL: unset, see settings_host */
 	enum log_target log;
 	enum sandbox_mode sandbox;
 	uint64_t gateways;              /* 0: one a core */
@@ -84,21 +94,28 @@ struct settings {
 	const struct node *tree;        /* policies and lists are read from here */
 	const char      *revision;      /* first 16 hex digits of the digest of all files;
 	                                   set by who has a digest function, else "" */
+	uint64_t        given;          /* for settings_show: what was no default */
 };
 
-/* NULL when there were complaints. */
+/* NULL when there were complaints.  `policy` and `list` statements are not looked at;
+   the tree must live as long as the settings.  No listener at all is no error here. */
 struct settings *settings_load(const struct node *tree, struct arena *,
     struct complaints *);
+/* The machine's name, where none is configured; the default postmaster is made of it.
+   To be called before the settings are shared, if at all. */
+void settings_host(struct settings *, const char *machine, struct arena *);
 
-/* All settings with their values, in the language itself; defaults are commented as such. */
+/* All settings with their values, and policies and lists as they are, in the language
+   itself: reading it gives the same settings.  Defaults are commented as such. */
 void settings_show(const struct settings *, struct buf *);
 /* The settings' part of sallyport.conf(5), in scdoc. */
 void settings_manual(struct buf *);
 
-/* Bundle: the files of one configuration in one piece of bytes. */
+/* Bundle: the files of one configuration in one piece of bytes; paths as tree_parse
+   asked for them, the first the one it began with. */
 struct bundle_item { const char *path; struct span bytes; };
 void bundle_pack(struct pack *, const struct bundle_item *, size_t count);
-/* A source over a bundle's bytes, in the arena; NULL if they are none. */
+/* A source over a bundle's bytes (borrowed), in the arena; NULL if they are none. */
 struct config_source *bundle_source(struct span bytes, struct arena *);
 /* Path of the first file: the one to parse. */
 const char *bundle_first(struct config_source *);

@@ -19,13 +19,15 @@ enum fact_type {
 	TYPE_TRUTH = 0, /* value.truth                                          */
 	TYPE_NUMBER,    /* value.number                                         */
 	TYPE_SIZE,      /* value.number, bytes                                  */
-	TYPE_TIME,      /* value.number, seconds                                */
+	TYPE_TIME,      /* value.number, milliseconds                           */
 	TYPE_TEXT,      /* value.text: compared without regard to ASCII case    */
 	TYPE_ENUM,      /* value.number: index into words                       */
 	TYPE_NETWORK,   /* value.address: an IP address                         */
 	TYPE_MAILBOX,   /* value.text: local@domain, no angle brackets; "" null */
 	TYPE_DOMAIN,    /* value.text: a host or domain name                    */
 };
+/* Who sets a mailbox gives it the normal form (address_normal): without it "joe"@a.example
+   would pass a rule about joe@a.example.  Case and a domain's last dot do not matter. */
 
 enum fact_stage {
 	STAGE_ENVELOPE = 0,     /* the gateway, from session and envelope */
@@ -69,6 +71,9 @@ enum fact fact_find(struct span name);
 /* The nearest known name, for "did you mean"; NULL if none is near. */
 const char *fact_nearest(struct span name);
 const char *fact_type_name(enum fact_type);
+/* All facts as a table in scdoc, for sallyport.conf(5). */
+struct buf;
+void facts_manual(struct buf *);
 
 enum fact_state { FACT_ABSENT = 0, FACT_KNOWN, FACT_UNKNOWN };
 
@@ -92,13 +97,19 @@ void findings_set_text(struct findings *, enum fact, struct span);
 void findings_set_address(struct findings *, enum fact, const struct address *);
 void findings_set_unknown(struct findings *, enum fact, const char *reason);
 
-/* For log, record and explain: 'text', 12, true, 192.0.2.1. */
-struct buf;
+void findings_set_absent(struct findings *, enum fact);
+/* Of `from` only what that stage can know: an inspector that has been taken over cannot
+   say who the client is. */
+void findings_take_stage(struct findings *to, const struct findings *from, enum fact_stage);
+
+/* For log, record and explain: 'text', 12, true, 192.0.2.1, absent, unknown: reason.
+   Texts are escaped and cut to 200 bytes. */
 void value_print(struct buf *, enum fact, const struct value *);
 
 /* Flat form between processes: only facts that are not absent.  Texts longer than
-   FINDINGS_TEXT_BYTES are cut.  take checks every enum and length; texts go into
-   the arena; false where the bytes are not a flat form. */
+   FINDINGS_TEXT_BYTES are cut.  unpack checks every enum and length; texts go into
+   the arena; false where the bytes are not a flat form, then nothing is known.  What
+   follows the flat form stays in the unpack. */
 #define FINDINGS_TEXT_BYTES 1000
 void findings_pack(struct pack *, const struct findings *);
 bool findings_unpack(struct unpack *, struct findings *, struct arena *);

@@ -36,7 +36,7 @@ struct record_recipient {
 	struct span  reply;             /* what decided: next hop's or our reply */
 	struct span  queue_id;          /* the next hop's, if its reply named one */
 	struct span  quarantine;        /* class, when quarantined */
-	uint16_t     walk;              /* which of the walks below */
+	uint16_t     walk;              /* which of the walks below; check: may have been cut */
 };
 
 struct record_trace {
@@ -67,18 +67,25 @@ struct record {
 	struct record_walk      *walks;      size_t walk_count;
 	struct span             *changes;    size_t change_count;   /* "header add X-A: b" */
 	uint32_t    recipients_cut;             /* not listed for want of room            */
+	bool        cut;                        /* findings, changes or walks, likewise   */
 };
 
-/* The packed record is at most RECORD_BYTES. */
+/* The packed record is at most RECORD_BYTES: long texts are shortened, recipients, findings,
+   changes and traces beyond their share are left out, and the record says so. */
 void record_pack(struct pack *, const struct record *);
-/* Spans point into the packet; arrays are in the arena.  False: not a record. */
+/* Spans point into the packet; arrays are in the arena.  False: not a record, or one of a
+   newer version. */
 bool record_unpack(struct span packed, struct record *, struct arena *);
 
 /* Findings as record_finding rows, absent ones left out, values printed; in the arena. */
 void record_findings(struct record *, const struct findings *, struct arena *);
 
 /* 16 characters, ordered by time: ms since the epoch (45 bits), then 35 bits that the
-   caller makes unique (node, process, counter). */
+   caller makes unique (node, process, counter).  Digits and lower case letters without
+   i, l, o, u, as people mistake them. */
 void record_id(char out[RECORD_ID_BYTES + 1], uint64_t unix_ms, uint64_t unique);
+/* In either case of letters. */
 bool record_id_is(struct span);
+/* The time that an id was made from, milliseconds since the epoch; 0: not an id. */
+uint64_t record_id_time(struct span);
 #endif

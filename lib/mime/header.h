@@ -39,7 +39,8 @@ size_t header_count(const struct header *, struct span name);
 /* Value with folding undone and blanks at the ends gone, at most max bytes. */
 struct span header_unfold(struct span value, size_t max, struct arena *);
 /* First address of From or the like: local@domain, without comments, display name and
-   group syntax; empty if there is none. */
+   group syntax, quoted local parts as they are; empty if there is none, or if it has
+   more than 1000 bytes.  The value may be folded. */
 struct span header_mailbox(struct span value, struct arena *);
 /* A field to insert: "Name: value\r\n", folded at 78 where blanks allow; newlines and
    controls in value become blanks. */

@@ -15,6 +15,10 @@
  *   gateway -> inspector  EXAMINE, REWRITE (message)      -> EXAMINED, REWRITTEN
  *   gateway -> store      JOURNAL (no answer), QUARANTINE, MAILDIR (message),
  *                         LEDGER_ASK, LEDGER_ADD, LEDGER_REMOVE  -> STORED, LEDGER
+ *
+ * What is longer than a packet (an envelope of thousands of recipients) goes as LARGE: its
+ * last descriptor is a sealed memfd (ipc_memory) that holds the whole packet, header and
+ * all; the descriptors before it are those of the packet inside.  The store takes it.
  */
 #ifndef LIB_PACKET_PACKET_H
 #define LIB_PACKET_PACKET_H
@@ -25,6 +29,7 @@
 
 #define PACKET_BYTES   65536u
 #define PACKET_FDS     4
+#define PACKET_LARGE_BYTES (4u << 20)
 
 enum packet_type {
 	PACKET_NONE = 0,
@@ -34,15 +39,21 @@ enum packet_type {
 	PACKET_EXAMINE, PACKET_EXAMINED, PACKET_REWRITE, PACKET_REWRITTEN,
 	PACKET_JOURNAL, PACKET_QUARANTINE, PACKET_MAILDIR, PACKET_STORED,
 	PACKET_LEDGER_ASK, PACKET_LEDGER_ADD, PACKET_LEDGER_REMOVE, PACKET_LEDGER,
+	PACKET_LARGE,
 	PACKET_TYPES,
 };
 
 /* Start a packet in `bytes` (PACKET_BYTES of room). */
 struct pack packet_begin(uint8_t *bytes, enum packet_type, uint32_t serial);
-/* Split a packet: the body is left in *body.  PACKET_NONE: not one of ours. */
+/* The same with `cap` bytes of room, for one that may have to go as LARGE. */
+struct pack packet_begin_large(uint8_t *bytes, size_t cap, enum packet_type, uint32_t serial);
+/* Split a packet: the body is left in *body.  PACKET_NONE: not one of ours.  A packet that
+   did not fit (pack.full) is never to be sent: what it lacks is not told. */
 enum packet_type packet_open(struct span packet, uint32_t *serial, struct unpack *body);
 
 /* SETUP.  Descriptors: bundle, counters, log, ledger page (read-only but for the store). */
+/* RELOAD has the same body; descriptors: bundle, and for a gateway its new counters. */
+/* READY has a span: what is not locked down.  CONTROL has a span: the command line. */
 struct packet_setup {
 	uint32_t    index;              /* which gateway, which inspector     */
 	uint32_t    generation;
@@ -54,6 +65,7 @@ struct packet_setup {
 	uint64_t    memory_share;       /* gateway: its part of memory-budget */
 	uint64_t    spool_share;
 	uint64_t    sessions_share;
+	struct span revision;           /* of the configuration: 16 hex digits */
 };
 void packet_put_setup(struct pack *, const struct packet_setup *);
 bool packet_take_setup(struct unpack *, struct packet_setup *);
@@ -86,7 +98,8 @@ struct packet_examined {
 	bool            header_eight_bit;       /* needs SMTPUTF8      */
 	bool            body_eight_bit; /* not looked for yet: false   */
 	uint64_t        received_count;
-	struct received *hops;          /* the topmost PACKET_HOPS; texts cut at 200 bytes */
+	struct received *hops;          /* the topmost PACKET_HOPS, or as many as there is
+	                                   room for; texts cut at 200 bytes */
 	size_t          hop_count;
 	struct findings findings;       /* content stage only: others are dropped when taken */
 };
@@ -105,7 +118,8 @@ struct packet_rewritten { enum status status; struct span why; struct edit_list 
 void packet_put_rewritten(struct pack *, const struct packet_rewritten *);
 bool packet_take_rewritten(struct unpack *, struct packet_rewritten *, uint64_t size);
 void packet_put_edits(struct pack *, const struct edit_list *);
-/* The inserted bytes point into the packet. */
+/* The inserted bytes point into the packet; the list is the caller's to edit_free, and
+   empty after false. */
 bool packet_take_edits(struct unpack *, struct edit_list *, uint64_t size);
 
 /* JOURNAL: a packed record (record.h), nothing else. */

@@ -13,7 +13,7 @@
 
 enum truth { TRUTH_NO = 0, TRUTH_YES, TRUTH_UNKNOWN };
 
-/* In the order of strictness, least strict first (the strictest edits: policy_stricter). */
+/* In the order of strictness, least strict first. */
 enum fate {
 	FATE_ACCEPT = 0,
 	FATE_QUARANTINE,
@@ -33,7 +33,7 @@ struct rule {
 	unsigned       slot;            /* counters: unique in the policy set */
 	struct place   place;
 	struct span    text;            /* the condition as written, for explain */
-	const struct expression *when;
+	const struct expression *when;  /* NULL: `otherwise' */
 	bool           per_recipient;   /* names a fact that differs per recipient */
 	bool           has_fate;
 	enum fate      fate;
@@ -56,13 +56,18 @@ struct policy_set {
 	unsigned       slots;           /* rules in all, for counters */
 };
 
-#define POLICY_RULES    1000            /* a policy */
+#define POLICY_RULES    1000            /* a policy, included ones and not `otherwise' */
+#define POLICY_POLICIES 1000
+#define POLICY_LISTS    1000
+#define POLICY_NAME     64              /* bytes of a rule's, policy's or list's name */
 #define POLICY_DEPTH    64              /* of parentheses and nots */
 #define POLICY_CHANGES  100             /* header edits of one verdict */
 
 /* All `policy` and `list` statements of the tree (lists: inline).  NULL and complaints
    on errors; also checks each listener: its policy exists; with `queue after` a reject
-   needs client.authenticated or client.local and-ed to the rule's whole condition. */
+   needs client.authenticated or client.local and-ed to the rule's whole condition (or
+   to every branch of an `or'; under a `not' it does not count), and cannot be in
+   `otherwise'; monitor rules are free.  The tree must live as long as the set. */
 struct policy_set *policy_compile(const struct settings *, struct arena *,
     struct complaints *);
 const struct policy *policy_find(const struct policy_set *, struct span name);
@@ -76,7 +81,9 @@ enum trace_result {
 };
 struct trace {
 	enum trace_result result;
-	enum fact         fact; /* the one that decided, or that is unknown; FACT_COUNT none */
+	/* Of the term at which the result was certain, read from the left, or of the first
+	   unknown one; FACT_COUNT: skipped, or `otherwise'. */
+	enum fact         fact;
 };
 
 struct verdict {
@@ -88,12 +95,27 @@ struct verdict {
 	size_t         change_count;
 	bool           changes_cut;     /* more than POLICY_CHANGES: the rest was not collected */
 	struct trace  *traces;          /* one a rule */
+	/* A rule that is no monitor was unknown before the walk ended: an accept then is
+	   not yet earned (the checks' on-failure decides). */
+	bool           unknown_met;
 };
 
 /* Walk the policy for one recipient.  Everything in the verdict is in the arena or the
    policy's. */
 void policy_evaluate(const struct policy *, const struct findings *, struct arena *,
     struct verdict *);
+
+/* The same for many recipients of one message: a condition without recipient terms is
+   evaluated once.  Findings, policy and arena outlive the walk; after begin only facts
+   that differ per recipient may change. */
+struct policy_walk {
+	const struct policy   *policy;
+	const struct findings *findings;
+	struct walk_cache     *cache;
+};
+void policy_walk_begin(struct policy_walk *, const struct policy *, const struct findings *,
+    struct arena *);
+void policy_walk_recipient(struct policy_walk *, struct arena *, struct verdict *);
 
 /* One condition alone (tests, tools). */
 enum truth expression_value(const struct expression *, const struct findings *,

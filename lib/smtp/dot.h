@@ -4,7 +4,7 @@
  * The body of a DATA command ends at CRLF "." CRLF and nowhere else.  A
  * decoder takes the bytes as they come off the wire, in pieces of any size,
  * removes the stuffed dots and hands the rest to a sink.  Bare CR and bare
- * LF are content, not line ends; they are counted so that policy may act.
+ * LF are content, not line ends; newline.h is the stage that looks at them.
  *
  * (states without their DOT_ prefix)
  *
@@ -21,22 +21,9 @@
 #define LIB_SMTP_DOT_H
 #include "lib/base/base.h"
 
-#define DOT_KEPT 32     /* few mails have more lines that begin with a dot */
-
 enum dot_state { DOT_BOL = 0, DOT_TEXT, DOT_CR, DOT_DOT, DOT_DOT_CR, DOT_END };
 
-/*
- * `dotted` holds where the output has a line that begins with a dot: there a
- * sender puts the dot back, without looking at the rest.  Only the first
- * DOT_KEPT are held, all are counted; a mail with more is searched again.
- */
-struct dot_decoder {
-	enum dot_state state;
-	unsigned       bare_cr, bare_lf;
-	uint64_t       size;                    /* bytes given to the sink */
-	uint64_t       dotted[DOT_KEPT];        /* offsets in the output   */
-	size_t         dotted_count;
-};
+struct dot_decoder { enum dot_state state; };
 
 /*
  * Decode from `in` into `out`.  Sets *used to the bytes consumed; what

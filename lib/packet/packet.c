@@ -1,0 +1,465 @@
+/*
+ * packet.c - see packet.h.
+ */
+#include "lib/packet/packet.h"
+#include "lib/config/settings.h"
+
+#define HEADER_BYTES    5
+#define HOP_TEXT_BYTES  200
+#define WHY_BYTES       1000
+
+struct pack
+packet_begin_large(uint8_t *bytes, size_t cap, enum packet_type type, uint32_t serial)
+{
+	struct pack p = { .ptr = bytes, .cap = cap };
+
+	pack_u8(&p, (uint8_t)type);
+	pack_u32(&p, serial);
+	return p;
+}
+
+struct pack
+packet_begin(uint8_t *bytes, enum packet_type type, uint32_t serial)
+{
+	return packet_begin_large(bytes, PACKET_BYTES, type, serial);
+}
+
+enum packet_type
+packet_open(struct span packet, uint32_t *serial, struct unpack *body)
+{
+	struct unpack u = { packet, false };
+	unsigned type = unpack_u8(&u);
+
+	*serial = unpack_u32(&u);
+	*body = u;
+	return u.bad || type >= PACKET_TYPES ? PACKET_NONE : (enum packet_type)type;
+}
+
+/* A truth value is 0 or 1 on the wire. */
+static bool
+take_bool(struct unpack *u)
+{
+	uint8_t v = unpack_u8(u);
+
+	u->bad |= v > 1;
+	return v == 1;
+}
+
+static enum status
+take_status(struct unpack *u)
+{
+	uint8_t v = unpack_u8(u);
+
+	u->bad |= v != ST_OK && v != ST_PERM && v != ST_TEMP;
+	return u->bad ? ST_TEMP : (enum status)v;
+}
+
+void
+packet_put_setup(struct pack *p, const struct packet_setup *s)
+{
+	pack_u32(p, s->index);
+	pack_u32(p, s->generation);
+	pack_u8(p, s->log_target);
+	pack_u8(p, s->sandbox);
+	pack_u8(p, s->reader);
+	pack_u64(p, s->start_ms);
+	pack_span(p, s->hostname);
+	pack_u64(p, s->memory_share);
+	pack_u64(p, s->spool_share);
+	pack_u64(p, s->sessions_share);
+	pack_span(p, s->revision);
+}
+
+bool
+packet_take_setup(struct unpack *u, struct packet_setup *s)
+{
+	s->index = unpack_u32(u);
+	s->generation = unpack_u32(u);
+	s->log_target = unpack_u8(u);
+	s->sandbox = unpack_u8(u);
+	s->reader = take_bool(u);
+	s->start_ms = unpack_u64(u);
+	s->hostname = unpack_span(u);
+	s->memory_share = unpack_u64(u);
+	s->spool_share = unpack_u64(u);
+	s->sessions_share = unpack_u64(u);
+	s->revision = unpack_span(u);
+	return unpack_whole(u) && s->log_target <= LOG_JOURNALD &&
+	    s->sandbox <= SANDBOX_REQUIRED;
+}
+
+const char *
+process_name(enum process_kind kind)
+{
+	static const char *const names[PROCESS_KINDS] = {
+		[PROCESS_MASTER] = "master",
+		[PROCESS_GATEWAY] = "gateway",
+		[PROCESS_INSPECTOR] = "inspector",
+		[PROCESS_STORE] = "store",
+		[PROCESS_READER] = "reader",
+	};
+
+	return (unsigned)kind < PROCESS_KINDS ? names[kind] : "unknown";
+}
+
+void
+packet_put_link(struct pack *p, const struct packet_link *l)
+{
+	pack_u8(p, (uint8_t)l->kind);
+	pack_u32(p, l->index);
+	pack_u32(p, l->generation);
+	pack_u64(p, l->pid);
+}
+
+bool
+packet_take_link(struct unpack *u, struct packet_link *l)
+{
+	uint8_t kind = unpack_u8(u);
+
+	u->bad |= kind >= PROCESS_KINDS;
+	l->kind = u->bad ? PROCESS_MASTER : (enum process_kind)kind;
+	l->index = unpack_u32(u);
+	l->generation = unpack_u32(u);
+	l->pid = unpack_u64(u);
+	return unpack_whole(u);
+}
+
+void
+packet_put_listen(struct pack *p, const struct packet_listen *l)
+{
+	pack_u32(p, l->listener);
+	pack_u32(p, l->address);
+}
+
+bool
+packet_take_listen(struct unpack *u, struct packet_listen *l)
+{
+	l->listener = unpack_u32(u);
+	l->address = unpack_u32(u);
+	return unpack_whole(u);
+}
+
+void
+packet_put_examine(struct pack *p, const struct packet_examine *e)
+{
+	pack_u64(p, e->size);
+	pack_u32(p, e->header_limit);
+}
+
+bool
+packet_take_examine(struct unpack *u, struct packet_examine *e)
+{
+	e->size = unpack_u64(u);
+	e->header_limit = unpack_u32(u);
+	return unpack_whole(u);
+}
+
+static void
+put_hop(struct pack *p, const struct received *h)
+{
+	const struct span texts[] = { h->helo, h->name, h->by, h->by_comment, h->with, h->id,
+	    h->user };
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		pack_span_cut(p, texts[i], HOP_TEXT_BYTES);
+	pack_u8(p, h->authenticated);
+	pack_u8(p, h->has_address);
+	for (size_t i = 0; h->has_address && i < sizeof h->address.bytes; i++)
+		pack_u8(p, h->address.bytes[i]);
+}
+
+static void
+take_hop(struct unpack *u, struct received *h)
+{
+	struct span *const texts[] = { &h->helo, &h->name, &h->by, &h->by_comment, &h->with,
+	    &h->id, &h->user };
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		*texts[i] = unpack_span(u);
+		u->bad |= texts[i]->len > HOP_TEXT_BYTES;
+	}
+	h->authenticated = take_bool(u);
+	h->has_address = take_bool(u);
+	for (size_t i = 0; h->has_address && i < sizeof h->address.bytes; i++)
+		h->address.bytes[i] = unpack_u8(u);
+}
+
+/* As many as there is room for, the topmost first: each behind a 1, and a 0 at the end. */
+static void
+put_hops(struct pack *p, const struct packet_examined *e)
+{
+	struct pack room = { p->ptr, p->len, p->cap > 0 ? p->cap - 1 : 0, p->full };
+
+	for (size_t i = 0; i < e->hop_count && i < PACKET_HOPS && !room.full; i++) {
+		pack_u8(&room, true);
+		put_hop(&room, &e->hops[i]);
+		if (!room.full)
+			p->len = room.len;
+	}
+	pack_u8(p, false);
+}
+
+static void
+take_hops(struct unpack *u, struct packet_examined *e, struct arena *a)
+{
+	e->hops = arena_array(a, struct received, PACKET_HOPS);
+	while (take_bool(u) && !u->bad) {
+		if (e->hop_count == PACKET_HOPS) {
+			u->bad = true;
+			return;
+		}
+		take_hop(u, &e->hops[e->hop_count++]);
+	}
+}
+
+void
+packet_put_examined(struct pack *p, const struct packet_examined *e)
+{
+	pack_u8(p, (uint8_t)e->status);
+	pack_span_cut(p, e->why, WHY_BYTES);
+	pack_u64(p, e->header_size);
+	pack_u8(p, e->header_eight_bit);
+	pack_u8(p, e->body_eight_bit);
+	pack_u64(p, e->received_count);
+	findings_pack(p, &e->findings);
+	put_hops(p, e);
+}
+
+bool
+packet_take_examined(struct unpack *u, struct packet_examined *e, struct arena *a)
+{
+	*e = (struct packet_examined){ .status = take_status(u) };
+	e->why = unpack_span(u);
+	e->header_size = unpack_u64(u);
+	e->header_eight_bit = take_bool(u);
+	e->body_eight_bit = take_bool(u);
+	e->received_count = unpack_u64(u);
+	struct findings all;
+
+	if (!findings_unpack(u, &all, a))
+		return false;
+	findings_take_stage(&e->findings, &all, STAGE_CONTENT);
+	take_hops(u, e, a);
+	return unpack_whole(u);
+}
+
+void
+packet_put_rewrite(struct pack *p, const struct packet_rewrite *r)
+{
+	pack_u64(p, r->size);
+	pack_u32(p, r->header_limit);
+	pack_u32(p, (uint32_t)r->change_count);
+	for (size_t i = 0; i < r->change_count; i++) {
+		pack_u8(p, r->changes[i].remove);
+		pack_span(p, r->changes[i].name);
+		pack_span(p, r->changes[i].value);
+	}
+}
+#define CHANGE_LEAST_BYTES 9
+
+bool
+packet_take_rewrite(struct unpack *u, struct packet_rewrite *r, struct arena *a)
+{
+	r->size = unpack_u64(u);
+	r->header_limit = unpack_u32(u);
+	r->change_count = unpack_count(u, CHANGE_LEAST_BYTES);
+	r->changes = arena_array(a, struct packet_change, r->change_count);
+	for (size_t i = 0; i < r->change_count && !u->bad; i++) {
+		r->changes[i].remove = take_bool(u);
+		r->changes[i].name = unpack_span(u);
+		r->changes[i].value = unpack_span(u);
+	}
+	return unpack_whole(u);
+}
+
+void
+packet_put_edits(struct pack *p, const struct edit_list *l)
+{
+	pack_u32(p, (uint32_t)l->count);
+	for (size_t i = 0; i < l->count; i++) {
+		pack_u64(p, l->items[i].at);
+		pack_u64(p, l->items[i].removed);
+		pack_span(p, l->items[i].insert);
+	}
+}
+#define EDIT_LEAST_BYTES 20
+
+/* In order only: so each is looked at once. */
+static void
+take_edit(struct unpack *u, struct edit_list *l, uint64_t size)
+{
+	uint64_t at = unpack_u64(u), removed = unpack_u64(u);
+	struct span insert = unpack_span(u);
+
+	if (u->bad || (l->count > 0 && at < l->items[l->count - 1].at) ||
+	    !edit_fits(l, at, removed, size))
+		u->bad = true;
+	else
+		edit_add(l, at, removed, insert);
+}
+
+bool
+packet_take_edits(struct unpack *u, struct edit_list *l, uint64_t size)
+{
+	size_t n = unpack_count(u, EDIT_LEAST_BYTES);
+
+	*l = (struct edit_list){ 0 };
+	for (size_t i = 0; i < n && !u->bad; i++)
+		take_edit(u, l, size);
+	if (u->bad)
+		edit_free(l);
+	return !u->bad;
+}
+
+void
+packet_put_rewritten(struct pack *p, const struct packet_rewritten *r)
+{
+	pack_u8(p, (uint8_t)r->status);
+	pack_span_cut(p, r->why, WHY_BYTES);
+	packet_put_edits(p, &r->edits);
+}
+
+bool
+packet_take_rewritten(struct unpack *u, struct packet_rewritten *r, uint64_t size)
+{
+	r->status = take_status(u);
+	r->why = unpack_span(u);
+	if (packet_take_edits(u, &r->edits, size) && unpack_whole(u))
+		return true;
+	edit_free(&r->edits);
+	return false;
+}
+
+void
+packet_put_quarantine(struct pack *p, const struct packet_quarantine *q)
+{
+	pack_span(p, q->id);
+	pack_span(p, q->class);
+	pack_span(p, q->listener);
+	pack_span(p, q->rule);
+	pack_span_cut(p, q->reason, WHY_BYTES);
+	pack_span(p, q->client);
+	pack_u64(p, q->arrived);
+	pack_u64(p, q->size);
+	envelope_pack(p, &q->envelope);
+}
+
+bool
+packet_take_quarantine(struct unpack *u, struct packet_quarantine *q, struct arena *a)
+{
+	q->id = unpack_span(u);
+	q->class = unpack_span(u);
+	q->listener = unpack_span(u);
+	q->rule = unpack_span(u);
+	q->reason = unpack_span(u);
+	q->client = unpack_span(u);
+	q->arrived = unpack_u64(u);
+	q->size = unpack_u64(u);
+	return envelope_unpack(u, &q->envelope, a) && unpack_whole(u) &&
+	    record_id_is(q->id);
+}
+
+void
+packet_put_maildir(struct pack *p, const struct packet_maildir *m)
+{
+	pack_span(p, m->id);
+	pack_span(p, m->path);
+	pack_u64(p, m->size);
+	pack_u32(p, m->variant);
+	packet_put_edits(p, &m->edits);
+	envelope_pack(p, &m->envelope);
+}
+
+bool
+packet_take_maildir(struct unpack *u, struct packet_maildir *m, struct arena *a)
+{
+	m->id = unpack_span(u);
+	m->path = unpack_span(u);
+	m->size = unpack_u64(u);
+	m->variant = unpack_u32(u);
+	if (!packet_take_edits(u, &m->edits, m->size))
+		return false;
+	if (envelope_unpack(u, &m->envelope, a) && unpack_whole(u) && record_id_is(m->id))
+		return true;
+	edit_free(&m->edits);
+	return false;
+}
+
+void
+packet_put_stored(struct pack *p, const struct packet_stored *s)
+{
+	pack_u8(p, (uint8_t)s->status);
+	pack_span_cut(p, s->text, WHY_BYTES);
+}
+
+bool
+packet_take_stored(struct unpack *u, struct packet_stored *s)
+{
+	s->status = take_status(u);
+	s->text = unpack_span(u);
+	return unpack_whole(u);
+}
+
+void
+packet_put_ledger(struct pack *p, const struct packet_ledger *l)
+{
+	pack_span(p, l->key);
+	pack_span(p, l->sender);
+	pack_u32(p, (uint32_t)l->count);
+	for (size_t i = 0; i < l->count; i++) {
+		pack_span(p, l->entries[i].recipient);
+		pack_span(p, (struct span){ l->entries[i].hash, LEDGER_HASH_BYTES });
+	}
+}
+#define ENTRY_LEAST_BYTES (8 + LEDGER_HASH_BYTES)
+
+static void
+take_entry(struct unpack *u, struct ledger_entry *e)
+{
+	e->recipient = unpack_span(u);
+	struct span hash = unpack_span(u);
+
+	if (u->bad || hash.len != LEDGER_HASH_BYTES)
+		u->bad = true;
+	else
+		memcpy(e->hash, hash.ptr, LEDGER_HASH_BYTES);
+}
+
+bool
+packet_take_ledger(struct unpack *u, struct packet_ledger *l, struct arena *a)
+{
+	l->key = unpack_span(u);
+	l->sender = unpack_span(u);
+	l->count = unpack_count(u, ENTRY_LEAST_BYTES);
+	l->entries = arena_array(a, struct ledger_entry, l->count);
+	for (size_t i = 0; i < l->count && !u->bad; i++)
+		take_entry(u, &l->entries[i]);
+	return unpack_whole(u);
+}
+
+/* FNV-1a, its halves folded. */
+uint32_t
+ledger_bit(struct span key)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < key.len; i++)
+		h = (h ^ key.ptr[i]) * 1099511628211u;
+	return (uint32_t)((h ^ h >> 32) % LEDGER_PAGE_BITS);
+}
+
+bool
+ledger_page_has(const struct ledger_page *page, struct span key)
+{
+	uint32_t bit = ledger_bit(key);
+
+	return (page->bits[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+void
+ledger_page_set(struct ledger_page *page, struct span key)
+{
+	uint32_t bit = ledger_bit(key);
+
+	page->bits[bit / 64] |= (uint64_t)1 << bit % 64;
+}

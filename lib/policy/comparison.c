@@ -1,0 +1,357 @@
+/*
+ * comparison.c - what each type of fact may be compared with, and the comparing.
+ */
+#include "lib/policy/comparison.h"
+#include "lib/base/text.h"
+#include "lib/config/value.h"
+#include "lib/smtp/address.h"
+
+static const struct op_row { const char *text; enum comparison_op op; } ops[] = {
+	{ "=",  OP_EQ }, { "!=", OP_NE }, { "<",  OP_LT }, { "<=", OP_LE },
+	{ ">",  OP_GT }, { ">=", OP_GE }, { "in", OP_IN },
+};
+
+/* Words that can stand where a value was forgotten. */
+static const char *const keywords[] = { "and", "or", "not", "then", "in", "matches" };
+
+static bool
+is_keyword(const struct token *t)
+{
+	for (size_t i = 0; i < COUNT_OF(keywords); i++)
+		if (token_is(t, keywords[i]))
+			return true;
+	return false;
+}
+
+/* A word or a text that stands as a value; taken.  NULL: complained. */
+static const struct token *
+take_value(struct reader *r, const char *what)
+{
+	const struct token *t = reader_peek(r);
+
+	if (t == NULL || (t->kind != TOKEN_WORD && t->kind != TOKEN_TEXT) || is_keyword(t)) {
+		reader_expected(r, what);
+		return NULL;
+	}
+	r->at++;
+	return t;
+}
+
+/* A truth is an enumeration of two words. */
+static bool
+parse_word(struct reader *r, struct comparison *c, const char *const *words)
+{
+	const struct token *t = take_value(r, "one of the fact's words");
+	struct buf all = { 0 };
+
+	if (t == NULL)
+		return false;
+	struct nearest n = { .word = t->text };
+
+	for (c->number = 0; words[c->number] != NULL; c->number++) {
+		if (span_equal(t->text, span_text(words[c->number])))
+			return true;
+		nearest_try(&n, words[c->number]);
+	}
+	for (size_t i = 0; words[i] != NULL; i++)
+		buf_printf(&all, i == 0 ? "%s" : words[i + 1] != NULL ? ", %s" : " or %s", words[i]);
+	complain(r->complaints, t->place, "expected %s, not %s%s", buf_text(&all),
+	    token_shown(t).text, nearest_hint(&n).text);
+	buf_free(&all);
+	return false;
+}
+
+static bool
+parse_quantity(struct reader *r, struct comparison *c, enum fact_type type)
+{
+	const char *what = type == TYPE_SIZE ? "a size such as 10M" :
+	    type == TYPE_TIME ? "a time such as 30s" : "a number";
+	const struct token *t = take_value(r, what);
+	uint64_t n;
+
+	if (t == NULL)
+		return false;
+	bool ok = type == TYPE_SIZE ? value_size(t->text, &n) :
+	    type == TYPE_TIME ? value_time(t->text, &n) : text_number(t->text, INT64_MAX, &n);
+
+	if (!ok || n > INT64_MAX)
+		return reader_not(r, t, what);
+	c->number = (int64_t)n;
+	return true;
+}
+
+static bool
+parse_address(struct reader *r, struct comparison *c)
+{
+	const struct token *t = take_value(r, "an IP address");
+
+	if (t == NULL)
+		return false;
+	return address_parse(t->text, &c->address) ||
+	    reader_not(r, t, "an IP address (a network stands after `in')");
+}
+
+/* Never equal to any fact: said now, rather than a rule that never fires. */
+static const char *
+useless_text(const struct token *t, enum fact_type type)
+{
+	bool at = span_find(t->text, '@') < t->text.len;
+	bool dot = span_find(t->text, '.') < t->text.len;
+
+	if (t->kind == TOKEN_WORD && t->text.ptr[0] == '@')
+		return "a list stands after `in'";
+	if (type == TYPE_TEXT || t->text.len == 0)
+		return NULL;
+	if (t->text.ptr[0] == '.' || t->text.ptr[0] == '@')
+		return "more than one stand after `in'";
+	if (type == TYPE_DOMAIN && at)
+		return "a domain has no @";
+	if (type == TYPE_MAILBOX && t->kind == TOKEN_WORD && dot && !at)
+		return "a mailbox has an @; a domain stands after `in'";
+	return NULL;
+}
+
+static bool
+parse_text(struct reader *r, struct comparison *c, enum fact_type type)
+{
+	const char *what = type == TYPE_TEXT ? "a text" :
+	    type == TYPE_DOMAIN ? "a domain" : "a mailbox";
+	const struct token *t = take_value(r, what);
+
+	if (t == NULL)
+		return false;
+	const char *why = useless_text(t, type);
+
+	if (why != NULL) {
+		complain(r->complaints, t->place, "expected %s, not %s: %s", what,
+		    token_shown(t).text, why);
+		return false;
+	}
+	c->text = type == TYPE_TEXT ? t->text : type == TYPE_DOMAIN ? domain_trim(t->text) :
+	    address_normal(t->text, r->arena);
+	return true;
+}
+
+static const struct list *
+find_list(struct reader *r, const struct token *t)
+{
+	struct nearest n = { .word = span_slice(t->text, 1, t->text.len) };
+
+	for (size_t i = 0; i < r->lists->count; i++) {
+		const struct list *l = &r->lists->items[i];
+
+		if (span_equal(n.word, span_text(l->name)))
+			return l;
+		nearest_try(&n, l->name);
+	}
+	complain(r->complaints, t->place, "unknown list %s%s", token_shown(t).text,
+	    nearest_hint(&n).text);
+	return NULL;
+}
+
+/* A list of one entry that stands in the rule itself. */
+static const struct list *
+own_list(struct reader *r, const struct token *t)
+{
+	struct list *l = arena_new(r->arena, struct list);
+
+	l->name = arena_text(r->arena, t->text);
+	l->place = t->place;
+	return list_fill(l, t, 1, r->arena, r->complaints) ? l : NULL;
+}
+
+static const char *
+entry_name(enum fact_type type)
+{
+	return type == TYPE_NETWORK ? "network" : type == TYPE_DOMAIN ? "domain" :
+	    type == TYPE_MAILBOX ? "mailbox or domain" : "text";
+}
+
+static bool
+parse_list(struct reader *r, struct comparison *c, enum fact_type type)
+{
+	const char *what = type == TYPE_NETWORK ? "ADDRESS/BITS or @list" :
+	    type == TYPE_TEXT ? "@list" : "a domain, .domain or @list";
+	const struct token *t = take_value(r, what);
+
+	if (t == NULL)
+		return false;
+	bool named = t->kind == TOKEN_WORD && t->text.ptr[0] == '@';
+
+	if (!named && type == TYPE_TEXT)
+		return reader_not(r, t, what);
+	c->list = named ? find_list(r, t) : own_list(r, t);
+	if (c->list == NULL)
+		return false;
+	if (list_serves(c->list, type))
+		return true;
+	if (!named)
+		return reader_not(r, t, what);
+	complain(r->complaints, t->place, "list %s has no %s, so %s is never in it",
+	    token_shown(t).text, entry_name(type), fact_row(c->fact)->name);
+	return false;
+}
+
+static bool
+is_ordered(enum fact_type t)
+{
+	return t == TYPE_NUMBER || t == TYPE_SIZE || t == TYPE_TIME;
+}
+
+static bool
+has_lists(enum fact_type t)
+{
+	return t == TYPE_TEXT || t == TYPE_NETWORK || t == TYPE_MAILBOX || t == TYPE_DOMAIN;
+}
+
+static bool
+op_fits(enum comparison_op op, enum fact_type type)
+{
+	if (op == OP_IN)
+		return has_lists(type);
+	return op == OP_EQ || op == OP_NE || is_ordered(type);
+}
+
+/* What may stand behind a fact of this type, for errors. */
+static const char *
+ops_of(enum fact_type t)
+{
+	return is_ordered(t) ? "= != < <= > or >=" : has_lists(t) ? "= != or in" : "= or !=";
+}
+
+static bool
+parse_right(struct reader *r, struct comparison *c)
+{
+	static const char *const yes_no[] = { "no", "yes", NULL };
+	const struct fact_row *row = fact_row(c->fact);
+
+	if (c->op == OP_IN)
+		return parse_list(r, c, row->type);
+	switch (row->type) {
+	case TYPE_TRUTH:
+		return parse_word(r, c, yes_no);
+	case TYPE_ENUM:
+		return parse_word(r, c, row->words);
+	case TYPE_NUMBER:
+	case TYPE_SIZE:
+	case TYPE_TIME:
+		return parse_quantity(r, c, row->type);
+	case TYPE_NETWORK:
+		return parse_address(r, c);
+	case TYPE_TEXT:
+	case TYPE_MAILBOX:
+	case TYPE_DOMAIN:
+		return parse_text(r, c, row->type);
+	}
+	return false;
+}
+
+static const struct op_row *
+find_op(const struct token *t)
+{
+	for (size_t i = 0; i < COUNT_OF(ops); i++)
+		if (t != NULL && (token_operator(t, ops[i].text) || token_is(t, ops[i].text)))
+			return &ops[i];
+	return NULL;
+}
+
+static bool
+parse_op(struct reader *r, struct comparison *c)
+{
+	const struct fact_row *row = fact_row(c->fact);
+	const struct token *t = reader_peek(r);
+	const struct op_row *op = find_op(t);
+
+	if (t != NULL && token_is(t, "matches")) {
+		complain(r->complaints, t->place,
+		    "`matches' needs patterns, which this version does not have");
+		return false;
+	}
+	if (op == NULL && row->type == TYPE_TRUTH) {
+		c->op = OP_EQ;
+		c->number = 1;
+		return true;
+	}
+	if (op == NULL || !op_fits(op->op, row->type))
+		return reader_expected(r, arena_printf(r->arena, "%s after %s, a fact of "
+		    "type %s", ops_of(row->type), row->name, fact_type_name(row->type)));
+	c->op = op->op;
+	r->at++;
+	return parse_right(r, c);
+}
+
+static bool
+unknown_fact(struct reader *r, const struct token *t)
+{
+	struct nearest n = { .word = t->text, .name = fact_nearest(t->text) };
+
+	complain(r->complaints, t->place, "unknown fact %s%s", token_shown(t).text,
+	    nearest_hint(&n).text);
+	return false;
+}
+
+bool
+comparison_parse(struct reader *r, struct comparison *c)
+{
+	const struct token *t = reader_peek(r);
+
+	if (t == NULL || t->kind != TOKEN_WORD || is_keyword(t))
+		return reader_expected(r, "a fact");
+	*c = (struct comparison){ .fact = fact_find(t->text) };
+	if (c->fact == FACT_COUNT)
+		return unknown_fact(r, t);
+	r->at++;
+	return parse_op(r, c);
+}
+
+static bool
+is_equal(const struct comparison *c, enum fact_type type, const struct value *v)
+{
+	switch (type) {
+	case TYPE_TRUTH:
+		return v->truth == (c->number != 0);
+	case TYPE_NUMBER:
+	case TYPE_SIZE:
+	case TYPE_TIME:
+	case TYPE_ENUM:
+		return v->number == c->number;
+	case TYPE_NETWORK:
+		return address_equal(&v->address, &c->address);
+	case TYPE_TEXT:
+		return span_equal_nocase(v->text, c->text);
+	case TYPE_MAILBOX:
+	case TYPE_DOMAIN:
+		return span_equal_nocase(domain_trim(v->text), c->text);
+	}
+	return false;
+}
+
+static bool
+is_true(const struct comparison *c, const struct value *v)
+{
+	enum fact_type type = fact_row(c->fact)->type;
+
+	switch (c->op) {
+	case OP_EQ: return is_equal(c, type, v);
+	case OP_NE: return !is_equal(c, type, v);
+	case OP_LT: return v->number < c->number;
+	case OP_LE: return v->number <= c->number;
+	case OP_GT: return v->number > c->number;
+	case OP_GE: return v->number >= c->number;
+	case OP_IN: return list_holds(c->list, type, v);
+	}
+	return false;
+}
+
+enum truth
+comparison_value(const struct comparison *c, const struct findings *f)
+{
+	const struct value *v = &f->values[c->fact];
+
+	switch (v->state) {
+	case FACT_ABSENT:  return TRUTH_NO;
+	case FACT_KNOWN:   return is_true(c, v) ? TRUTH_YES : TRUTH_NO;
+	case FACT_UNKNOWN: return TRUTH_UNKNOWN;
+	}
+	return TRUTH_UNKNOWN;
+}

@@ -1,0 +1,26 @@
+/*
+ * client.h - whose mail is it: the client that gave it to the MTA that gives it to us.
+ *
+ * What a trusted client says by XFORWARD; else the topmost Received written outside
+ * trusted-relays, walked back over them; with no outside address there is none (design,
+ * section 7).
+ */
+#ifndef SRC_GATEWAY_CLIENT_H
+#define SRC_GATEWAY_CLIENT_H
+#include "src/gateway/session.h"
+
+struct mail_client {
+	bool           has_address;
+	struct address address;
+	struct span    name, helo;
+	bool           trusted;         /* in trusted-relays, or no outside client at all   */
+	bool           local;           /* submitted here: by no outside client, or from a
+	                                   loopback address                                 */
+	bool           authenticated;   /* a trusted relay saw a login                      */
+	struct span    user;
+	struct span    queue_id;        /* the client MTA's */
+};
+
+void mail_client_find(struct mail_client *, const struct session *, const struct envelope *,
+    const struct received *hops, size_t hop_count);
+#endif

@@ -1,0 +1,43 @@
+/*
+ * storelink.h - the gateway's side of its conversation with the store.
+ *
+ * Requests wait for their answers; when the link breaks or PATIENCE runs out, each
+ * is over with ST_TEMP.  Journal rows want no answer: they wait in a bounded buffer
+ * while the store is slow or away, then they are dropped and counted; the log line is
+ * the record.
+ */
+#ifndef SRC_GATEWAY_STORELINK_H
+#define SRC_GATEWAY_STORELINK_H
+#include "src/gateway/gateway.h"
+
+#define STORE_QUEUE     1000            /* requests under way          */
+#define STORE_PATIENCE  60000           /* ms                          */
+#define JOURNAL_BUFFER  (4u << 20)      /* bytes of rows that may wait */
+
+/* Owned by the transaction.  `done` comes exactly once, unless cancelled; the body is
+   that of STORED or LEDGER and borrowed. */
+struct store_request {
+	struct link link;
+	bool        pending;
+	uint32_t    serial;
+	uint64_t    began;
+	void      (*done)(struct store_request *, enum status, struct unpack body,
+	    struct error *);
+};
+
+struct storelink *storelink_create(struct gateway *);
+/* A new link from the master; takes the descriptor. */
+void storelink_connect(struct storelink *, int fd);
+/* The packet that storelink_begin started, with a body put behind; fd -1: none.  When
+   ST_TEMP is returned nothing was sent and done does not come. */
+struct pack storelink_begin(struct storelink *, enum packet_type);
+enum status storelink_send(struct storelink *, const struct pack *, int fd,
+    struct store_request *, struct error *);
+void storelink_cancel(struct storelink *, struct store_request *);
+void storelink_journal(struct storelink *, struct span record);
+/* Time-outs; once a second. */
+void storelink_tick(struct storelink *);
+bool storelink_is_up(const struct storelink *);
+/* Journal rows that wait to be sent. */
+size_t storelink_waiting(const struct storelink *);
+#endif

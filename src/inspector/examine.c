@@ -1,0 +1,76 @@
+/*
+ * examine.c - what the header section says.  See jobs.h.
+ */
+#include "src/inspector/jobs.h"
+#include "src/inspector/section.h"
+
+#define TEXT_BYTES      FINDINGS_TEXT_BYTES
+#define RECEIVED_BYTES  4000u           /* of one Received field, unfolded */
+
+static const char not_whole[] = "header section is too long";
+
+static struct span
+unfolded(struct span value, struct arena *arena)
+{
+	return header_unfold(value, TEXT_BYTES, arena);
+}
+
+static const struct text_fact { enum fact fact; struct span field;
+	struct span (*read)(struct span value, struct arena *); } text_facts[] = {
+	{ FACT_HEADER_SUBJECT,          SPAN_LIT("Subject"),    unfolded },
+	{ FACT_HEADER_FROM,             SPAN_LIT("From"),       header_mailbox },
+	{ FACT_HEADER_MESSAGE_ID,       SPAN_LIT("Message-ID"), unfolded },
+};
+
+static void
+find_text(const struct section *s, const struct text_fact *t, struct findings *f,
+    struct arena *arena)
+{
+	const struct header_field *field = header_find(&s->header, t->field, 0);
+
+	if (field != NULL)
+		findings_set_text(f, t->fact, t->read(field->value, arena));
+	else if (!s->whole)
+		findings_set_unknown(f, t->fact, not_whole);
+}
+
+static void
+find_hops(const struct section *s, struct packet_examined *out, struct arena *arena)
+{
+	const struct header *h = &s->header;
+
+	out->hops = arena_array(arena, struct received, PACKET_HOPS);
+	for (size_t i = 0; i < h->count; i++) {
+		if (!span_equal_nocase(h->fields[i].name, SPAN_LIT("Received")))
+			continue;
+		out->received_count++;
+		if (out->hop_count < PACKET_HOPS)
+			received_parse(header_unfold(h->fields[i].value, RECEIVED_BYTES, arena),
+			    &out->hops[out->hop_count++]);
+	}
+	if (s->whole)
+		findings_set_number(&out->findings, FACT_RECEIVED_COUNT,
+		    (int64_t)out->received_count);
+	else
+		findings_set_unknown(&out->findings, FACT_RECEIVED_COUNT, not_whole);
+}
+
+void
+examine(int message, const struct packet_examine *job, uint8_t *room,
+    struct packet_examined *out, struct arena *arena)
+{
+	struct section s;
+	struct error err;
+
+	*out = (struct packet_examined){ 0 };
+	out->status = section_read(message, job->size, job->header_limit, room, &s, arena, &err);
+	if (out->status != ST_OK) {
+		out->why = arena_span(arena, span_text(err.text));
+		return;
+	}
+	for (size_t i = 0; i < COUNT_OF(text_facts); i++)
+		find_text(&s, &text_facts[i], &out->findings, arena);
+	find_hops(&s, out, arena);
+	out->header_size = s.header.body;
+	out->header_eight_bit = s.header.eight_bit;
+}

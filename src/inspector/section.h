@@ -1,0 +1,24 @@
+/*
+ * section.h - the header section of a message that is a descriptor.
+ */
+#ifndef SRC_INSPECTOR_SECTION_H
+#define SRC_INSPECTOR_SECTION_H
+#include "lib/mime/header.h"
+
+#define SECTION_FIRST_BYTES 65536u      /* one read has the header section of nearly all */
+
+struct section {
+	struct header header;
+	bool   whole;                   /* every field is in it: neither cut by the limit
+	                                   nor more than HEADER_FIELDS */
+};
+
+/*
+ * Reads the first SECTION_FIRST_BYTES into `room` (which has that size), more into the
+ * arena only if the section is longer, and never more than `limit`.  Spans point there.
+ * The descriptor's offset is not used: the gateway has the same open file.
+ * ST_TEMP: it cannot be read, or does not have `size` bytes.
+ */
+enum status section_read(int fd, uint64_t size, uint32_t limit, uint8_t *room,
+    struct section *, struct arena *, struct error *);
+#endif

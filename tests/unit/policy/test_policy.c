@@ -1,0 +1,614 @@
+/*
+ * test_policy.c - policies compiled from text: what is refused and where, what may be
+ * rejected behind a queue, and walks against a naive walk.
+ */
+#include "compiled.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+/* Each stands in file t; what is said is the whole of it. */
+static const struct { const char *text, *want; } errors[] = {
+	/* conditions */
+	{ "policy p { rule r when client.adress = ::1 then accept; otherwise accept; }",
+	  "t:1:24: unknown fact `client.adress': did you mean `client.address'?\n" },
+	{ "policy p {\n\trule r when spam.score >= 8 then accept;\n\totherwise accept;\n}",
+	  "t:2:14: unknown fact `spam.score'\n" },
+	{ "policy p { rule r when client.local = ja then accept; otherwise accept; }",
+	  "t:1:39: expected no or yes, not `ja'\n" },
+	{ "policy p { rule r when client.local = yess then accept; otherwise accept; }",
+	  "t:1:39: expected no or yes, not `yess': did you mean `yes'?\n" },
+	{ "policy p { rule r when client.local > 3 then accept; otherwise accept; }",
+	  "t:1:37: expected = or != after client.local, a fact of type truth, not `>'\n" },
+	{ "policy p { rule r when message.size > 10Q then accept; otherwise accept; }",
+	  "t:1:39: expected a size such as 10M, not `10Q'\n" },
+	{ "policy p { rule r when message.size > 9223372036854775808 then accept; "
+	  "otherwise accept; }",
+	  "t:1:39: expected a size such as 10M, not `9223372036854775808'\n" },
+	{ "policy p { rule r when recipient.count > 10M then accept; otherwise accept; }",
+	  "t:1:42: expected a number, not `10M'\n" },
+	{ "policy p { rule r when recipient.count > -1 then accept; otherwise accept; }",
+	  "t:1:42: expected a number, not `-1'\n" },
+	{ "policy p { rule r when recipient.count then accept; otherwise accept; }",
+	  "t:1:40: expected = != < <= > or >= after recipient.count, a fact of type number, "
+	  "not `then'\n" },
+	{ "policy p { rule r when recipient.count in @x then accept; otherwise accept; }",
+	  "t:1:40: expected = != < <= > or >= after recipient.count, a fact of type number, "
+	  "not `in'\n" },
+	{ "policy p { rule r when sender < x@y then accept; otherwise accept; }",
+	  "t:1:31: expected = != or in after sender, a fact of type mailbox, not `<'\n" },
+	{ "policy p { rule r when sender = then accept; otherwise accept; }",
+	  "t:1:33: expected a mailbox, not `then'\n" },
+	{ "policy p { rule r when sender = example.com then accept; otherwise accept; }",
+	  "t:1:33: expected a mailbox, not `example.com': a mailbox has an @; a domain "
+	  "stands after `in'\n" },
+	{ "policy p { rule r when sender = @friends then accept; otherwise accept; }",
+	  "t:1:33: expected a mailbox, not `@friends': a list stands after `in'\n" },
+	{ "policy p { rule r when header.subject = @x then accept; otherwise accept; }",
+	  "t:1:41: expected a text, not `@x': a list stands after `in'\n" },
+	{ "policy p { rule r when header.subject in \"x\" then accept; otherwise accept; }",
+	  "t:1:42: expected @list, not `x'\n" },
+	{ "policy p { rule r when sender.domain = .a.b then accept; otherwise accept; }",
+	  "t:1:40: expected a domain, not `.a.b': more than one stand after `in'\n" },
+	{ "policy p { rule r when sender.domain = a@b then accept; otherwise accept; }",
+	  "t:1:40: expected a domain, not `a@b': a domain has no @\n" },
+	{ "policy p { rule r when sender.domain in \"a b\" then accept; otherwise accept; }",
+	  "t:1:41: expected a domain, .domain or @list, not `a b'\n" },
+	{ "policy p { rule r when client.address = 10.0.0.0/8 then accept; otherwise accept; }",
+	  "t:1:41: expected an IP address (a network stands after `in'), not `10.0.0.0/8'\n" },
+	{ "policy p { rule r when client.address in 10.0.0.1/8 then accept; "
+	  "otherwise accept; }",
+	  "t:1:42: `10.0.0.1/8' is no network: too many bits, or the address has bits set "
+	  "behind them\n" },
+	{ "policy p { rule r when client.address in example.com then accept; "
+	  "otherwise accept; }",
+	  "t:1:42: expected ADDRESS/BITS or @list, not `example.com'\n" },
+	{ "policy p { rule r when header.subject matches /x/i then accept; otherwise accept; }",
+	  "t:1:39: `matches' needs patterns, which this version does not have\n" },
+	{ "policy p { rule r when any attachment (client.local) then accept; "
+	  "otherwise accept; }",
+	  "t:1:24: `any' needs groups of facts, which this version does not have\n" },
+	{ "policy p { rule r when not count link (x) > 3 then accept; otherwise accept; }",
+	  "t:1:28: `count' needs groups of facts, which this version does not have\n" },
+	{ "policy p { rule r when then accept; otherwise accept; }",
+	  "t:1:24: expected a fact, not `then'\n" },
+	{ "policy p { rule r when (client.local then accept; otherwise accept; }",
+	  "t:1:38: expected and, or, or a ) for the ( of line 1, column 24, not `then'\n" },
+	{ "policy p { rule r when client.local) then accept; otherwise accept; }",
+	  "t:1:36: expected and, or, or the condition's end, not `)'\n" },
+	{ "policy p { rule r when client.local sender = x@y then accept; otherwise accept; }",
+	  "t:1:37: expected and, or, or `then', not `sender'\n" },
+	{ "policy p { rule r when client.local; otherwise accept; }",
+	  "t:1:36: expected and, or, or `then' before the end\n" },
+	/* lists */
+	{ "list l inline a.example; policy p { rule r when sender in @k then accept; "
+	  "otherwise accept; }",
+	  "t:1:59: unknown list `@k'\n" },
+	{ "list friends inline a.example; policy p { rule r when sender in @freinds then "
+	  "accept; otherwise accept; }",
+	  "t:1:65: unknown list `@freinds': did you mean `friends'?\n" },
+	{ "list l inline a.example; policy p { rule r when client.address in @l then accept; "
+	  "otherwise accept; }",
+	  "t:1:67: list `@l' has no network, so client.address is never in it\n" },
+	{ "list l inline ::1; policy p { rule r when sender in @l then accept; "
+	  "otherwise accept; }",
+	  "t:1:53: list `@l' has no mailbox or domain, so sender is never in it\n" },
+	{ "list l file /etc/x;",
+	  "t:1:8: lists from a file or map are not in this version: write `inline' and the "
+	  "entries\n" },
+	{ "list l inline;", "t:1:14: expected an entry before the end\n" },
+	{ "list l a b;", "t:1:8: expected `inline' and the entries, not `a'\n" },
+	{ "list l inline a, b;", "t:1:16: expected an entry, not `,'\n" },
+	{ "list l inline 192.0.2.0/33 a 10.0.0.1/8;",
+	  "t:1:15: `192.0.2.0/33' is no network: too many bits, or the address has bits set "
+	  "behind them\n"
+	  "t:1:30: `10.0.0.1/8' is no network: too many bits, or the address has bits set "
+	  "behind them\n" },
+	{ "list l inline a; list l inline b;",
+	  "t:1:23: there already is a list `l', at t:1:6\n" },
+	{ "list \"l\" inline a;", "t:1:6: expected the name of a list, not `l'\n" },
+	{ "list l inline a { }", "t:1:1: a list ends with ; and has no block\n" },
+	/* actions */
+	{ "policy p { otherwise acept; }",
+	  "t:1:22: unknown action `acept': did you mean `accept'?\n" },
+	{ "policy p { rule r when client.local then hold; otherwise accept; }",
+	  "t:1:42: unknown action `hold': expected accept, reject, defer, discard, quarantine "
+	  "or header\n" },
+	{ "policy p { rule r when client.local then tag, accept; otherwise accept; }",
+	  "t:1:42: unknown action `tag': expected accept, reject, defer, discard, quarantine "
+	  "or header\n" },
+	{ "policy p { rule r when client.local then; otherwise accept; }",
+	  "t:1:41: expected an action before the end\n" },
+	{ "policy p { rule r when client.local then accept, header remove X; "
+	  "otherwise accept; }",
+	  "t:1:50: no action can stand after `accept', which ends the walk\n" },
+	{ "policy p { rule r when client.local then accept discard; otherwise accept; }",
+	  "t:1:49: expected a comma or the end, not `discard'\n" },
+	{ "policy p { otherwise reject; }",
+	  "t:1:28: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\" "
+	  "before the end\n" },
+	{ "policy p { otherwise reject \"No.\"; }",
+	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
+	  "not `No.'\n" },
+	{ "policy p { otherwise reject \"450 4.7.1 No.\"; }",
+	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
+	  "not `450 4.7.1 No.'\n" },
+	{ "policy p { otherwise reject \"5.7.1 a\\nb\"; }",
+	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
+	  "not `5.7.1 a\\x0ab'\n" },
+	{ "policy p { otherwise reject \"5.7.1 \"; }",
+	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
+	  "not `5.7.1 '\n" },
+	{ "policy p { otherwise quarantine; }",
+	  "t:1:32: expected a class: at most 40 letters, digits, - and _ before the end\n" },
+	{ "policy p { otherwise quarantine ../x; }",
+	  "t:1:33: expected a class: at most 40 letters, digits, - and _, not `../x'\n" },
+	{ "policy p { otherwise header add X: y, accept; }",
+	  "t:1:33: expected the name of a header field, without its colon, not `X:'\n" },
+	{ "policy p { otherwise header add X \"a\\nb\", accept; }",
+	  "t:1:35: expected the field's value: one line of printable ASCII, "
+	  "not `a\\x0ab'\n" },
+	{ "policy p { otherwise header X, accept; }",
+	  "t:1:29: expected add or remove, not `X'\n" },
+	/* policies */
+	{ "policy p { rule r when client.local then accept; }",
+	  "t:1:50: expected `otherwise' and what becomes of mail that no rule decides\n" },
+	{ "policy p { otherwise header remove X; }",
+	  "t:1:37: `otherwise' must end with accept, reject, defer, discard or quarantine\n" },
+	{ "policy p { otherwise accept; rule r when client.local then accept; }",
+	  "t:1:30: nothing can stand after `otherwise'\n" },
+	{ "policy p { otherwise accept; otherwise accept; }",
+	  "t:1:30: nothing can stand after `otherwise'\n" },
+	{ "policy p { sign yes; otherwise accept; }",
+	  "t:1:12: unknown word `sign': a policy holds rule, monitor rule, include and "
+	  "otherwise\n" },
+	{ "policy p { rul r when client.local then accept; otherwise accept; }",
+	  "t:1:12: unknown word `rul': did you mean `rule'?\n" },
+	{ "policy p { monitor r when client.local then accept; otherwise accept; }",
+	  "t:1:20: expected `rule', not `r'\n" },
+	{ "policy p { rule when client.local then accept; otherwise accept; }",
+	  "t:1:22: expected `when' and a condition, not `client.local'\n" },
+	{ "policy p { rule otherwise when client.local then accept; otherwise accept; }",
+	  "t:1:17: expected another name: `otherwise' stands for the last rule\n" },
+	{ "policy p { rule r when client.local then accept { } otherwise accept; }",
+	  "t:1:12: a policy's statement ends with ; and has no block\n" },
+	{ "policy p { rule r when client.local then accept;\n"
+	  "rule r when client.local then accept; otherwise accept; }",
+	  "t:2:1: there already is a rule `r', at t:1:12\n" },
+	{ "policy p { otherwise accept; } policy p { otherwise accept; }",
+	  "t:1:39: there already is a policy `p', at t:1:8\n" },
+	{ "policy p;", "t:1:9: expected { and the rules before the end\n" },
+	{ "policy p q { otherwise accept; }", "t:1:10: expected { and the rules, not `q'\n" },
+	{ "policy { otherwise accept; }",
+	  "t:1:28: expected the name of a policy before the end\n" },
+	/* includes */
+	{ "policy base { otherwise accept; } policy p { include bas; otherwise accept; }",
+	  "t:1:54: unknown policy `bas': did you mean `base'?\n" },
+	{ "policy p { include p; otherwise accept; }",
+	  "t:1:8: policy `p' includes itself, by way of `p'\n" },
+	{ "policy a { include b; otherwise accept; } policy b { include c; otherwise accept; }\n"
+	  "policy c { include b; otherwise accept; } policy d { otherwise accept; }",
+	  "t:1:50: policy `b' includes itself, by way of `c'\n"
+	  "t:2:8: policy `c' includes itself, by way of `b'\n" },
+	{ "policy a { rule r when client.local then accept; otherwise accept; }\n"
+	  "policy p { include a; include a; otherwise accept; }",
+	  "t:2:31: there already is a rule `r', at t:1:12\n" },
+	{ "policy p { include; otherwise accept; }",
+	  "t:1:19: expected the name of a policy before the end\n" },
+	{ "policy p { include a b; otherwise accept; }",
+	  "t:1:22: expected ; after the policy's name, not `b'\n" },
+};
+
+static void
+test_errors(void **state)
+{
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		struct compiled c;
+
+		compiled_init(&c, errors[i].text, NULL);
+		assert_null(c.set);
+		if (strcmp(buf_text(&c.complaints.text), errors[i].want) != 0)
+			fail_msg("%s\ngives  %swanted %s", errors[i].text,
+			    buf_text(&c.complaints.text), errors[i].want);
+		compiled_finish(&c);
+	}
+}
+
+static void
+check_listener(const char *text, enum queue_place queue, const char *want)
+{
+	struct compiled c;
+
+	compiled_init(&c, text, &queue);
+	assert_true((c.set == NULL) == (want[0] != '\0'));
+	if (strcmp(want, buf_text(&c.complaints.text)) != 0)
+		fail_msg("%s\ngives  %swanted %s", text, buf_text(&c.complaints.text), want);
+	compiled_finish(&c);
+}
+
+/* May this condition reject behind a queue? */
+static const struct { const char *condition; bool may; } own_clients[] = {
+	{ "client.local", true },
+	{ "client.authenticated", true },
+	{ "client.local = yes", true },
+	{ "client.local != no", true },
+	{ "client.local = no", false },
+	{ "client.local != yes", false },
+	{ "client.trusted", false },
+	{ "not client.local", false },
+	{ "not not client.local", false },
+	{ "not client.local = no", false },
+	{ "message.size > 1M", false },
+	{ "message.size > 1M and client.local", true },
+	{ "client.local and message.size > 1M", true },
+	{ "message.size > 1M and (client.authenticated)", true },
+	{ "message.size > 1M and client.local and sender = \"\"", true },
+	{ "message.size > 1M and (sender = \"\" and client.local)", true },
+	{ "message.size > 1M or client.local", false },
+	{ "message.size > 1M or sender = \"\" and client.local", false },
+	{ "(message.size > 1M or sender = \"\") and client.local", true },
+	{ "(client.local or client.authenticated) and message.size > 1M", true },
+	{ "client.local and message.size > 1M or client.authenticated", true },
+	{ "client.local and message.size > 1M or client.trusted", false },
+	{ "(client.local or client.trusted) and message.size > 1M", false },
+	{ "not (client.local and message.size > 1M)", false },
+	{ "not (message.size > 1M) and client.local", true },
+};
+
+static void
+test_own_clients(void **state)
+{
+	static const char said[] = "t:1:12: rule `r' rejects behind a queue (listener `in') and "
+	    "makes the MTA bounce, often to a forged sender: write `(...) and "
+	    "client.authenticated' or `(...) and client.local', or use quarantine, discard or "
+	    "defer\n";
+
+	for (size_t i = 0; i < COUNT_OF(own_clients); i++) {
+		char text[300];
+
+		snprintf(text, sizeof text, "policy p { rule r when %s then reject \"5.7.1 no\"; "
+		    "otherwise accept; }", own_clients[i].condition);
+		check_listener(text, QUEUE_AFTER, own_clients[i].may ? "" : said);
+		check_listener(text, QUEUE_BEFORE, "");
+		/* Monitor rules change nothing, and so do other actions. */
+		snprintf(text, sizeof text, "policy p { monitor rule r when %s then reject "
+		    "\"5.7.1 no\"; otherwise accept; }", own_clients[i].condition);
+		check_listener(text, QUEUE_AFTER, "");
+		snprintf(text, sizeof text, "policy p { rule r when %s then discard; "
+		    "rule s when %s then header remove X; otherwise defer; }",
+		    own_clients[i].condition, own_clients[i].condition);
+		check_listener(text, QUEUE_AFTER, "");
+		/* An included rule counts for the policy that includes it. */
+		snprintf(text, sizeof text, "policy a { rule r when %s then reject "
+		    "\"5.7.1 no\"; otherwise accept; } policy p { include a; otherwise "
+		    "accept; }", own_clients[i].condition);
+		check_listener(text, QUEUE_AFTER, own_clients[i].may ? "" : said);
+	}
+}
+
+static void
+test_listeners(void **state)
+{
+	check_listener("policy p { otherwise reject \"5.7.1 no\"; }", QUEUE_BEFORE, "");
+	check_listener("policy p { otherwise reject \"5.7.1 no\"; }", QUEUE_AFTER,
+	    "t:1:12: `otherwise reject' behind a queue (listener `in') makes the MTA bounce, "
+	    "often to a forged sender: use quarantine, discard or defer\n");
+	/* Another policy's reject, and an included otherwise, do not matter. */
+	check_listener("policy a { otherwise reject \"5.7.1 no\"; } policy p { include a; "
+	    "otherwise accept; }", QUEUE_AFTER, "");
+	check_listener("policy pp { otherwise accept; }", QUEUE_AFTER,
+	    "t:900:9: unknown policy `p'\n");
+	check_listener("", QUEUE_AFTER, "t:900:9: unknown policy `p'\n");
+}
+
+static void
+test_include(void **state)
+{
+	static const char *const names[] = { "first", "a1", "b1", "b2", "last", "otherwise" };
+	struct compiled c;
+
+	compiled_init(&c, "policy p { rule first when client.local then defer; include b;\n"
+	    "rule last when client.local then defer; otherwise discard; }\n"
+	    "policy b { include a; rule b1 when (client.local  and not(sender=\"\")) then defer;"
+	    "rule b2 when recipient.local then header add X \"y\", header remove Z, accept;"
+	    "otherwise accept; }\n"
+	    "policy a { rule a1 when client.local then quarantine q; otherwise accept; }", NULL);
+	assert_non_null(c.set);
+	assert_int_equal(c.set->policy_count, 3);
+	assert_int_equal(c.set->slots, 6 + 4 + 2);
+	assert_null(policy_find(c.set, SPAN_LIT("x")));
+	const struct policy *p = policy_find(c.set, SPAN_LIT("p"));
+	bool used[12] = { false };
+
+	assert_int_equal(p->rule_count, COUNT_OF(names));
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		assert_true(span_equal(p->rules[i].name, span_text(names[i])));
+	assert_int_equal(p->rules[5].fate, FATE_DISCARD);
+	assert_true(span_equal(p->rules[1].quarantine, SPAN_LIT("q")));
+	assert_true(span_equal(p->rules[2].text, SPAN_LIT("(client.local and not (sender = \"\"))"
+	    )));
+	assert_false(p->rules[2].per_recipient);
+	assert_true(p->rules[3].per_recipient);
+	assert_int_equal(p->rules[3].change_count, 2);
+	assert_int_equal(p->rules[3].changes[1].kind, CHANGE_REMOVE);
+	for (size_t i = 0; i < c.set->policy_count; i++)
+		for (size_t j = 0; j < c.set->policies[i].rule_count; j++) {
+			unsigned slot = c.set->policies[i].rules[j].slot;
+
+			assert_true(slot < 12 && !used[slot]);
+			used[slot] = true;
+		}
+	compiled_finish(&c);
+}
+
+static bool
+takes_rules(size_t own, size_t included)
+{
+	struct buf b = { 0 };
+	struct compiled c;
+
+	buf_printf(&b, "policy p { include a; ");
+	for (size_t i = 0; i < own; i++)
+		buf_printf(&b, "rule p%zu when client.local then accept;\n", i);
+	buf_printf(&b, "otherwise accept; } policy a { ");
+	for (size_t i = 0; i < included; i++)
+		buf_printf(&b, "rule a%zu when client.local then accept;\n", i);
+	buf_printf(&b, "otherwise accept; }");
+	compiled_init(&c, buf_text(&b), NULL);
+	bool ok = c.set != NULL;
+
+	assert_true(ok || strstr(buf_text(&c.complaints.text), "at most 1000 rules") != NULL);
+	compiled_finish(&c);
+	buf_free(&b);
+	return ok;
+}
+
+static void
+test_limits(void **state)
+{
+	assert_true(takes_rules(POLICY_RULES - 10, 10));
+	assert_false(takes_rules(POLICY_RULES - 10, 11));
+	assert_false(takes_rules(POLICY_RULES + 10, 0));
+}
+
+/* Walks: rules of every kind, three in a row, against a plain walk. */
+
+static const char *const conditions[] = { "client.trusted", "client.local",
+	"client.authenticated" };       /* yes, no, unknown */
+static const struct { const char *text; bool final; enum fate fate; unsigned changes; } ends[] = {
+	{ "accept", true, FATE_ACCEPT, 0 },
+	{ "reject \"5.7.1 no\"", true, FATE_REJECT, 0 },
+	{ "header remove X", false, FATE_ACCEPT, 1 },
+	{ "header add X y, header remove Y, quarantine q", true, FATE_QUARANTINE, 2 },
+};
+#define KINDS (3u * 2 * 4)      /* condition, monitor, actions */
+
+struct naive { enum fate fate; size_t rule; unsigned changes; bool unknown; };
+
+static struct naive
+naive_walk(const unsigned *kinds, size_t n)
+{
+	struct naive v = { FATE_DEFER, n, 0, false };
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned condition = kinds[i] % 3, monitor = kinds[i] / 3 % 2, end = kinds[i] / 6;
+
+		if (monitor)
+			continue;
+		if (condition == 2)
+			v.unknown = true;
+		if (condition != 0)
+			continue;
+		v.changes += ends[end].changes;
+		if (ends[end].final) {
+			v.fate = ends[end].fate;
+			v.rule = i;
+			return v;
+		}
+	}
+	v.changes++;
+	return v;
+}
+
+static void
+check_traces(const unsigned *kinds, size_t n, const struct verdict *v, size_t last)
+{
+	static const enum trace_result results[] = { TRACE_FIRED, TRACE_NO, TRACE_UNKNOWN };
+	static const enum fact facts[] = { FACT_CLIENT_TRUSTED, FACT_CLIENT_LOCAL,
+		FACT_CLIENT_AUTHENTICATED };
+
+	for (size_t i = 0; i < n; i++) {
+		bool skipped = i > last;
+
+		assert_int_equal(v->traces[i].result,
+		    skipped ? TRACE_SKIPPED : results[kinds[i] % 3]);
+		assert_int_equal(v->traces[i].fact, skipped ? FACT_COUNT : facts[kinds[i] % 3]);
+	}
+	assert_int_equal(v->traces[n].result, last == n ? TRACE_FIRED : TRACE_SKIPPED);
+	assert_int_equal(v->traces[n].fact, FACT_COUNT);
+}
+
+static void
+check_walk(const unsigned *kinds, size_t n)
+{
+	struct naive want = naive_walk(kinds, n);
+	struct buf b = { 0 };
+	struct compiled c;
+	struct findings f;
+	struct verdict v;
+
+	buf_printf(&b, "policy p { ");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%s rule r%zu when %s then %s;\n",
+		    kinds[i] / 3 % 2 ? "monitor" : "", i, conditions[kinds[i] % 3],
+		    ends[kinds[i] / 6].text);
+	buf_printf(&b, "otherwise header remove Z, defer; }");
+	compiled_init(&c, buf_text(&b), NULL);
+	assert_non_null(c.set);
+	findings_read(&f, "client.trusted=yes;client.local=no;client.authenticated=?", &c.arena);
+	policy_evaluate(&c.set->policies[0], &f, &c.arena, &v);
+	if (v.fate != want.fate || v.rule != &c.set->policies[0].rules[want.rule] ||
+	    v.change_count != want.changes || v.unknown_met != want.unknown)
+		fail_msg("%s\ngives %s", buf_text(&b), fate_name(v.fate));
+	assert_int_equal(v.fact, want.rule == n ? FACT_COUNT : FACT_CLIENT_TRUSTED);
+	assert_true(span_equal(v.reply, v.fate == FATE_REJECT ? SPAN_LIT("5.7.1 no") :
+	    SPAN_NONE));
+	assert_true(span_equal(v.quarantine, v.fate == FATE_QUARANTINE ? SPAN_LIT("q") :
+	    SPAN_NONE));
+	check_traces(kinds, n, &v, want.rule);
+	compiled_finish(&c);
+	buf_free(&b);
+}
+
+static void
+test_walks(void **state)
+{
+	unsigned kinds[3];
+
+	for (size_t n = 0; n <= 3; n++) {
+		unsigned all = 1;
+
+		for (size_t i = 0; i < n; i++)
+			all *= KINDS;
+		for (unsigned number = 0; number < all; number++) {
+			unsigned rest = number;
+
+			for (size_t i = 0; i < n; i++, rest /= KINDS)
+				kinds[i] = rest % KINDS;
+			check_walk(kinds, n);
+		}
+	}
+}
+
+/* One walk for many recipients says what policy_evaluate says of each. */
+static void
+test_recipients(void **state)
+{
+	static const char *const recipients[] = { "a@local.example", "b@far.example", "c" };
+	static const enum fate fates[] = { FATE_DISCARD, FATE_DEFER, FATE_ACCEPT };
+	struct compiled c;
+	struct findings f;
+	struct policy_walk w;
+	struct verdict one, other;
+
+	compiled_init(&c, "policy p {\n"
+	    "rule a when recipient = a@local.example and client.local then discard;\n"
+	    "rule b when client.local then header add L yes;\n"
+	    "monitor rule m when recipient.count > 2 then discard;\n"
+	    "rule c when recipient.domain in .far.example then header remove X, defer;\n"
+	    "rule d when header.subject = x then discard;\n"
+	    "otherwise accept; }", NULL);
+	assert_non_null(c.set);
+	const struct policy *p = &c.set->policies[0];
+
+	findings_read(&f, "client.local=yes;recipient.count=3;header.subject=?", &c.arena);
+	policy_walk_begin(&w, p, &f, &c.arena);
+	for (size_t i = 0; i < COUNT_OF(recipients); i++) {
+		const char *at = strchr(recipients[i], '@');
+
+		findings_set_text(&f, FACT_RECIPIENT, span_text(recipients[i]));
+		if (at != NULL)
+			findings_set_text(&f, FACT_RECIPIENT_DOMAIN, span_text(at + 1));
+		else
+			findings_set_absent(&f, FACT_RECIPIENT_DOMAIN);
+		policy_walk_recipient(&w, &c.arena, &one);
+		policy_evaluate(p, &f, &c.arena, &other);
+		assert_int_equal(one.fate, fates[i]);
+		assert_int_equal(one.fate, other.fate);
+		assert_ptr_equal(one.rule, other.rule);
+		assert_int_equal(one.unknown_met, i == 2);
+		assert_int_equal(one.unknown_met, other.unknown_met);
+		assert_int_equal(one.change_count, other.change_count);
+		assert_memory_equal(one.traces, other.traces,
+		    p->rule_count * sizeof *one.traces);
+	}
+	/* A condition without recipient terms is asked once a message. */
+	findings_set_truth(&f, FACT_CLIENT_LOCAL, false);
+	policy_walk_recipient(&w, &c.arena, &one);
+	assert_int_equal(one.traces[0].result, TRACE_NO);
+	assert_int_equal(one.traces[1].result, TRACE_FIRED);
+	compiled_finish(&c);
+}
+
+static struct verdict
+verdict_of(struct compiled *c, const char *actions)
+{
+	struct findings f = { 0 };
+	struct verdict v;
+	char text[200];
+
+	snprintf(text, sizeof text, "policy p { otherwise %s; }", actions);
+	compiled_init(c, text, NULL);
+	assert_non_null(c->set);
+	policy_evaluate(&c->set->policies[0], &f, &c->arena, &v);
+	return v;
+}
+
+static void
+test_same_changes(void **state)
+{
+	static const struct { const char *a, *b; bool same; } table[] = {
+		{ "accept", "accept", true },
+		{ "discard", "discard", false },
+		{ "accept", "defer", false },
+		{ "header add X y, accept", "header add x \"y\", accept", true },
+		{ "header add X y, accept", "header add X Y, accept", false },
+		{ "header add X y, accept", "accept", false },
+		{ "header remove X, accept", "header add X \"\", accept", false },
+		{ "header remove X, header remove Y, accept",
+		  "header remove Y, header remove X, accept", false },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct compiled a, b;
+		struct verdict va = verdict_of(&a, table[i].a), vb = verdict_of(&b, table[i].b);
+
+		assert_int_equal(verdict_same_changes(&va, &vb), table[i].same);
+		assert_int_equal(verdict_same_changes(&vb, &va), table[i].same);
+		compiled_finish(&a);
+		compiled_finish(&b);
+	}
+}
+
+static void
+test_changes_cut(void **state)
+{
+	for (size_t n = POLICY_CHANGES - 1; n <= POLICY_CHANGES + 1; n++) {
+		struct findings f = { 0 };
+		struct buf b = { 0 };
+		struct compiled c;
+		struct verdict v;
+
+		findings_set_truth(&f, FACT_CLIENT_LOCAL, true);
+		buf_printf(&b, "policy p { rule r when client.local then header add N 0");
+		for (size_t i = 1; i < n; i++)
+			buf_printf(&b, ", header add N %zu", i);
+		buf_printf(&b, "; otherwise accept; }");
+		compiled_init(&c, buf_text(&b), NULL);
+		policy_evaluate(&c.set->policies[0], &f, &c.arena, &v);
+		assert_int_equal(v.change_count, n < POLICY_CHANGES ? n : POLICY_CHANGES);
+		assert_int_equal(v.changes_cut, n > POLICY_CHANGES);
+		assert_true(span_equal(v.changes[98]->value, SPAN_LIT("98")));
+		compiled_finish(&c);
+		buf_free(&b);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_own_clients),
+		cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_include),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_walks),
+		cmocka_unit_test(test_recipients),
+		cmocka_unit_test(test_same_changes),
+		cmocka_unit_test(test_changes_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
