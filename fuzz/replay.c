@@ -47,6 +47,9 @@ main(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		if (list[i]->d_name[0] != '.')
 			replay(argv[1], list[i]->d_name, ++tests);
+	for (int i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
 	printf("1..%u\n", tests);
 	return tests == 0;
 }

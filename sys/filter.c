@@ -59,9 +59,9 @@ static const char *const signals[] = {
 };
 
 static const char *const gateway_may_not[] = {
-	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
-	"setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
-	"mknod", "mknodat", "symlink", "symlinkat", NULL,
+	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown",
+	"fchownat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
+	"fremovexattr", "mknod", "mknodat", "symlink", "symlinkat", NULL,
 };
 
 static const char *const store_may_not[] = {
@@ -79,7 +79,8 @@ add_compared(struct rules *r, uint32_t action, const char *name,
 	int call = seccomp_syscall_resolve_name(name);
 
 	if (call >= 0 && r->why == 0)
-		r->why = seccomp_rule_add_array(r->ctx, action, call, compare != NULL, compare);
+		r->why = seccomp_rule_add_array(r->ctx, action, call, compare != NULL,
+		    compare);
 }
 
 static void
@@ -170,7 +171,8 @@ static void
 socket_rules(struct rules *r)
 {
 	socket_only(r, 0, 1u << AF_UNIX | 1u << AF_INET | 1u << AF_INET6, AF_INET6 + 1);
-	socket_only(r, 2, 1u << 0 | 1u << IPPROTO_TCP | 1u << IPPROTO_UDP, IPPROTO_UDP + 1);
+	socket_only(r, 2, 1u << 0 | 1u << IPPROTO_TCP | 1u << IPPROTO_UDP,
+	    IPPROTO_UDP + 1);
 	for (unsigned type = 0; type < 16; type++)      /* above are its flags */
 		if (type != SOCK_STREAM && type != SOCK_DGRAM)
 			add_when_bits(r, DENY, "socket", 1, 15, type);
@@ -210,7 +212,8 @@ filter_build(struct filter *f, enum sandbox_profile profile, struct error *err)
 	if (r.why == 0)
 		return ST_OK;
 	filter_free(f);
-	return fail(err, ST_TEMP, "seccomp", "cannot build the filter: %s", strerror(-r.why));
+	return fail(err, ST_TEMP, "seccomp", "cannot build a filter: %s",
+	    strerror(-r.why));
 }
 
 enum status

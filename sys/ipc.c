@@ -26,9 +26,10 @@ union control {
 enum status
 ipc_pair(int fds[2], struct error *err)
 {
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0)
-		return ST_OK;
-	return fail(err, ST_TEMP, "ipc", "socketpair: %s", strerror(errno));
+	int type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+	return socketpair(AF_UNIX, type, 0, fds) == 0 ? ST_OK
+	    : fail(err, ST_TEMP, "ipc", "socketpair: %s", strerror(errno));
 }
 
 static void
@@ -61,9 +62,10 @@ ipc_send(int fd, struct span packet, const int *fds, size_t fd_count)
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return IPC_OK;
-	/* ETOOMANYREFS: the other side has not yet taken the descriptors of earlier packets */
-	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS
-	    ? IPC_AGAIN : IPC_CLOSED;
+	/* ETOOMANYREFS: the other side has not taken the descriptors of earlier packets */
+	if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS)
+		return IPC_AGAIN;
+	return IPC_CLOSED;
 }
 
 static size_t
@@ -200,8 +202,8 @@ ipc_shared(const char *name, size_t bytes)
 
 	if (fd < 0)
 		return -1;
-	if (ftruncate(fd, (off_t)bytes) < 0
-	    || fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+	if (ftruncate(fd, (off_t)bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return close_failed(fd);
 	return fd;
 }

@@ -21,7 +21,7 @@ enum ipc_result ipc_send(int fd, struct span packet, const int *fds, size_t fd_c
 enum ipc_result ipc_receive(int fd, uint8_t *bytes, size_t cap, size_t *len, int *fds,
     size_t max, size_t *fd_count);
 
-/* Waits up to timeout_ms for the socket to become readable (ipc for sequential processes). */
+/* Waits up to timeout_ms for the socket to become readable (for sequential processes). */
 bool ipc_wait(int fd, int timeout_ms);
 
 /* A memfd with these bytes, sealed against every change; -1 and errno on failure. */

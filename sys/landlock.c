@@ -13,7 +13,8 @@
 enum {
 	FILE_EXECUTE = 1 << 0, FILE_WRITE = 1 << 1, FILE_READ = 1 << 2, DIR_READ = 1 << 3,
 	DIR_REMOVE = 1 << 4, FILE_REMOVE = 1 << 5, MAKE_CHAR = 1 << 6, MAKE_DIR = 1 << 7,
-	MAKE_FILE = 1 << 8, MAKE_SOCKET = 1 << 9, MAKE_FIFO = 1 << 10, MAKE_BLOCK = 1 << 11,
+	MAKE_FILE = 1 << 8, MAKE_SOCKET = 1 << 9, MAKE_FIFO = 1 << 10,
+	MAKE_BLOCK = 1 << 11,
 	MAKE_LINK = 1 << 12,    /* symbolic */
 	REFER = 1 << 13,        /* ABI 2: rename and link between folders */
 	TRUNCATE = 1 << 14,     /* ABI 3 */
@@ -53,15 +54,16 @@ rights_of(long abi, enum sandbox_profile profile)
 }
 
 static void
-allow_path(int ruleset, const struct sandbox_path *p, uint64_t handled, struct buf *missing)
+allow_path(int ruleset, const struct sandbox_path *p, uint64_t handled,
+    struct buf *missing)
 {
 	uint64_t rights = p->writable ? READING | WRITING : READING;
 	struct path_rule rule = { .allowed = rights & handled,
 		.parent = open(p->path, O_PATH | O_DIRECTORY | O_CLOEXEC) };
 
 	if (rule.parent < 0 || syscall(SYS_landlock_add_rule, ruleset, 1, &rule, 0) < 0)
-		buf_printf(missing, "%slandlock: %s: %s", buf_len(missing) > 0 ? "; " : "",
-		    p->path, strerror(errno));
+		buf_printf(missing, "%slandlock: %s: %s",
+		    buf_len(missing) > 0 ? "; " : "", p->path, strerror(errno));
 	if (rule.parent >= 0)
 		close(rule.parent);
 }
@@ -75,7 +77,7 @@ landlock_build(const struct sandbox *s, struct buf *missing, struct error *err)
 		fail(err, ST_TEMP, "landlock", "kernel has none");
 		return -1;
 	}
-	/* ABI 1 forbids every rename between two folders, which the store cannot do without */
+	/* ABI 1 forbids every rename between two folders: the store cannot do without */
 	if (abi == 1 && s->profile == SANDBOX_STORE) {
 		fail(err, ST_TEMP, "landlock", "kernel's is too old");
 		return -1;

@@ -65,7 +65,7 @@ open_socket(struct log *log, const char *path, struct error *err)
 		return ST_OK;
 	enum status st = fail(err, ST_TEMP, "log", "%s: %s", path, strerror(errno));
 
-	if (log->fd >= 0)
+	if (log->fd >= 0 && log->target <= TARGET_JOURNALD)
 		close(log->fd);
 	log->fd = -1;
 	return st;
@@ -96,7 +96,8 @@ log_open(struct log *log, int target, const char *name, struct error *err)
 		.target = target == TARGET_AUTO ? choose_target() : target };
 	if (log->target == TARGET_STDERR)
 		return open_stderr(log, err);
-	return open_socket(log, log->target == TARGET_SYSLOG ? syslog_path : journal_path, err);
+	return open_socket(log, log->target == TARGET_SYSLOG ? syslog_path : journal_path,
+	    err);
 }
 
 void
@@ -155,8 +156,8 @@ send_line(const struct log *log, struct span bytes, const char *path)
 {
 	if (send_datagram(log, bytes))
 		return true;
-	return (errno == ECONNREFUSED || errno == ENOTCONN) && connect_to(log->fd, path)
-	    && send_datagram(log, bytes);
+	return (errno == ECONNREFUSED || errno == ENOTCONN) && connect_to(log->fd, path) &&
+	    send_datagram(log, bytes);
 }
 
 static bool
@@ -170,8 +171,8 @@ to_syslog(const struct log_line *line)
 
 	localtime_r(&now, &tm);
 	strftime(date, sizeof date, "%b %e %H:%M:%S", &tm);
-	buf_printf(&b, "<%d>%s " IDENT "[%d]: ", FACILITY_MAIL | (int)line->priority, date,
-	    (int)getpid());
+	buf_printf(&b, "<%d>%s " IDENT "[%d]: ", FACILITY_MAIL | (int)line->priority,
+	    date, (int)getpid());
 	buf_add(&b, text);
 	bool sent = send_line(line->log, buf_span(&b), syslog_path);
 
@@ -205,7 +206,8 @@ to_stderr(const struct log_line *line)
 	char date[TEXT_TIME_BYTES];
 	struct buf b = { 0 };
 
-	if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0)
+	poll(&p, 1, 0);
+	if ((p.revents & POLLOUT) == 0)
 		return false;
 	clock_gettime(CLOCK_REALTIME, &now);
 	text_time(date, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
@@ -221,6 +223,12 @@ to_stderr(const struct log_line *line)
 void
 log_end(struct log_line *line)
 {
+	static bool (*const send_to[])(const struct log_line *) = {
+		[TARGET_AUTO] = to_stderr,
+		[TARGET_STDERR] = to_stderr,
+		[TARGET_SYSLOG] = to_syslog,
+		[TARGET_JOURNALD] = to_journald,
+	};
 	struct log *log = line->log;
 	bool sent = false;
 
@@ -228,9 +236,8 @@ log_end(struct log_line *line)
 		buf_add(&line->text, SPAN_LIT(" process="));
 		text_value(&line->text, span_text(log->name), 100);
 	}
-	if (log->fd >= 0)
-		sent = log->target == TARGET_SYSLOG ? to_syslog(line)
-		    : log->target == TARGET_JOURNALD ? to_journald(line) : to_stderr(line);
+	if (log->fd >= 0 && log->target <= TARGET_JOURNALD)
+		sent = send_to[log->target](line);
 	log->dropped += !sent;
 	buf_free(&line->text);
 }

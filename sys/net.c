@@ -11,8 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024    /* the kernel cuts it to net.core.somaxconn */
-#define V4_AT   12      /* where an IPv4 address stands in its mapped form */
+#define BACKLOG  1024   /* the kernel cuts it to net.core.somaxconn */
+#define V4_AT    12     /* where an IPv4 address stands in its mapped form */
+#define V4_BYTES 4
 
 union name {
 	struct sockaddr         any;
@@ -44,7 +45,7 @@ name_of(union name *name, const struct endpoint *to)
 	if (address_is_v4(&to->address)) {
 		name->v4.sin_family = AF_INET;
 		name->v4.sin_port = htons(to->port);
-		memcpy(&name->v4.sin_addr, to->address.bytes + V4_AT, sizeof name->v4.sin_addr);
+		memcpy(&name->v4.sin_addr, to->address.bytes + V4_AT, V4_BYTES);
 		return sizeof name->v4;
 	}
 	name->v6.sin6_family = AF_INET6;
@@ -60,7 +61,7 @@ name_read(const union name *name, struct address *address, uint16_t *port)
 
 	if (name->any.sa_family == AF_INET) {
 		*address = mapped;
-		memcpy(address->bytes + V4_AT, &name->v4.sin_addr, sizeof name->v4.sin_addr);
+		memcpy(address->bytes + V4_AT, &name->v4.sin_addr, V4_BYTES);
 		*port = ntohs(name->v4.sin_port);
 		return true;
 	}
@@ -94,8 +95,8 @@ net_open(const struct endpoint *to, union name *name, socklen_t *len, int *fd,
 	*fd = -1;
 	*len = name_of(name, to);
 	if (*len == 0)
-		return fail(err, ST_PERM, "net", "unix socket's path is empty or too long: %.100s",
-		    to->path);
+		return fail(err, ST_PERM, "net", "path of a unix socket is empty or too long: "
+		    "%.100s", to->path);
 	*fd = socket(name->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return *fd >= 0 ? ST_OK : net_fail(err, to, "socket for");
 }
@@ -131,8 +132,9 @@ bind_and_listen(int fd, const union name *name, socklen_t len, bool reuse_port)
 	}
 	if (name->any.sa_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-	return bind(fd, &name->any, len) == 0
-	    && (!is_path || chmod(name->path.sun_path, 0666) == 0) && listen(fd, BACKLOG) == 0;
+	return bind(fd, &name->any, len) == 0 &&
+	    (!is_path || chmod(name->path.sun_path, 0666) == 0) &&
+	    listen(fd, BACKLOG) == 0;
 }
 
 enum status

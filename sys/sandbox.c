@@ -9,8 +9,6 @@
 #include "sys/landlock.h"
 #include <cap-ng.h>
 #include <errno.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -43,41 +41,6 @@ note(struct buf *missing, const char *step, const char *why)
 	buf_printf(missing, "%s%s: %s", buf_len(missing) > 0 ? "; " : "", step, why);
 }
 
-static bool
-drop_ids(uid_t uid, gid_t gid)
-{
-	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0
-	    && setresuid(uid, uid, uid) == 0;
-}
-
-static bool
-has_ids(uid_t uid, gid_t gid)
-{
-	uid_t u[3];
-	gid_t g[3];
-
-	return getresuid(&u[0], &u[1], &u[2]) == 0 && getresgid(&g[0], &g[1], &g[2]) == 0
-	    && u[0] == uid && u[1] == uid && u[2] == uid
-	    && g[0] == gid && g[1] == gid && g[2] == gid;
-}
-
-enum status
-sandbox_become(uid_t uid, gid_t gid, struct error *err)
-{
-	if (uid == 0 || (geteuid() != 0 && has_ids(uid, gid)))
-		return ST_OK;
-	/* while it still may: no program that is executed later can have them */
-	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		prctl(PR_CAPBSET_DROP, cap);
-	if (!drop_ids(uid, gid))
-		return fail(err, ST_TEMP, "sandbox", "cannot become user %u, group %u: %s",
-		    (unsigned)uid, (unsigned)gid, strerror(errno));
-	if (!has_ids(uid, gid) || setuid(0) == 0 || setgid(0) == 0)
-		return fail(err, ST_PERM, "sandbox", "user %u could become root again",
-		    (unsigned)uid);
-	return ST_OK;
-}
-
 static void
 limit(int what, uint64_t value, const char *step, struct buf *missing)
 {
@@ -99,8 +62,8 @@ static void
 drop_capabilities(struct buf *missing)
 {
 	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_apply(CAPNG_SELECT_ALL) != 0 || capng_get_caps_process() != 0
-	    || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+	if (capng_apply(CAPNG_SELECT_ALL) != 0 || capng_get_caps_process() != 0 ||
+	    capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
 		note(missing, "capabilities", "cannot drop them all");
 	if (geteuid() == 0)
 		note(missing, "user", "runs as root");

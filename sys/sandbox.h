@@ -16,7 +16,7 @@
 enum status sandbox_become(uid_t uid, gid_t gid, struct error *);
 
 enum sandbox_profile {
-	SANDBOX_INSPECTOR = 0,  /* no file, no socket, no exec, no new process: an allow-list */
+	SANDBOX_INSPECTOR = 0,  /* no file, socket, exec, new process: an allow-list */
 	SANDBOX_GATEWAY,        /* sockets, the spool; no exec, no new process  */
 	SANDBOX_STORE,          /* its directories; no socket, no exec          */
 };

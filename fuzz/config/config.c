@@ -89,6 +89,7 @@ print_all(const struct node *tree, struct buf *b)
 {
 	for (; tree != NULL; tree = tree->next)
 		statement_print(tree, b);
+	buf_text(b);    /* so that an empty tree has bytes, too */
 }
 
 /* Reads what is printed; nothing in it is wrong. */

@@ -14,7 +14,8 @@ static inline size_t buf_len(const struct buf *b) { return b->to - b->from; }
 static inline struct span
 buf_span(const struct buf *b)
 {
-	return (struct span){ b->ptr + b->from, b->to - b->from };
+	return b->ptr == NULL ? SPAN_NONE :
+	    (struct span){ b->ptr + b->from, b->to - b->from };
 }
 
 void buf_add(struct buf *, struct span);

@@ -17,6 +17,7 @@ print_text(struct span s, struct buf *b)
 	buf_byte(b, '"');
 }
 
+/* What the lexer undid; no backslash is in front of a bare slash. */
 static void
 print_regex(const struct token *t, struct buf *b)
 {
@@ -27,8 +28,6 @@ print_regex(const struct token *t, struct buf *b)
 		if (c == '/')
 			buf_byte(b, '\\');
 		buf_byte(b, c);
-		if (c == '\\' && i + 1 < t->text.len)
-			buf_byte(b, t->text.ptr[++i]);
 	}
 	buf_byte(b, '/');
 	buf_add(b, t->flags);

@@ -49,13 +49,15 @@ static const struct row global_rows[] = {
 	  "Directory of the journal and of all else that is kept.", RANGE(0, PATH) },
 	{ "spool-directory", KEY(PATH, const char *, G, spool_directory),
 	  "/var/spool/sallyport",
-	  "Directory of messages that are too large to be held in memory.", RANGE(0, PATH) },
+	  "Directory of messages that are too large to be held in memory.",
+	  RANGE(0, PATH) },
 	{ "quarantine-directory", KEY(PATH, const char *, G, quarantine_directory), NULL,
 	  "Directory of messages in quarantine; if it is not set, the directory quarantine "
 	  "in the state directory.", RANGE(0, PATH) },
 	{ "control-socket", KEY(PATH, const char *, G, control_socket),
 	  "/run/sallyport/control",
-	  "Socket on which the commands of sallyport(8) reach the master.", RANGE(0, SOCK) },
+	  "Socket on which the commands of sallyport(8) reach the master.",
+	  RANGE(0, SOCK) },
 	{ "postmaster", KEY(MAILBOX, const char *, G, postmaster), NULL,
 	  .sentence =
 	  "Address in the From field of notices; if it is not set, postmaster at the host "
@@ -73,9 +75,11 @@ static const struct row global_rows[] = {
 	{ "inspector-memory", KEY(SIZE, uint64_t, G, inspector_memory), "512M",
 	  "Memory that one inspector may use.", RANGE(32 * MIB, TIB) },
 	{ "inspector-cpu", KEY(TIME, uint64_t, G, inspector_cpu), "20s",
-	  "Processor time that the examination of one message may take.", RANGE(SEC, HOUR) },
+	  "Processor time that the examination of one message may take.",
+	  RANGE(SEC, HOUR) },
 	{ "inspector-jobs", KEY(NUMBER, uint64_t, G, inspector_jobs), "10000",
-	  "Messages after which an inspector is replaced by a fresh one.", RANGE(1, 1000000000) },
+	  "Messages after which an inspector is replaced by a fresh one.",
+	  RANGE(1, 1000000000) },
 	{ "memory-budget", KEY(SIZE, uint64_t, G, memory_budget), "512M",
 	  "Memory for messages in all gateways together; more of them go to the spool "
 	  "directory.", RANGE(MIB, TIB) },
@@ -157,9 +161,11 @@ static const struct row listener_rows[] = {
 	{ "end-timeout", KEY(TIME, uint64_t, L, end_timeout), "300s",
 	  "Wait for the next hop's reply to a whole message.", RANGE(100, HOUR) },
 	{ "cache-idle", KEY(TIME, uint64_t, L, cache_idle), "30s",
-	  "How long an idle connection to the next hop is kept; 0 keeps none.", RANGE(0, HOUR) },
+	  "How long an idle connection to the next hop is kept; 0 keeps none.",
+	  RANGE(0, HOUR) },
 	{ "cache-count", KEY(NUMBER, uint64_t, L, cache_count), "20",
-	  "Most idle connections to the next hop kept by each gateway.", RANGE(0, 10000) },
+	  "Most idle connections to the next hop kept by each gateway.",
+	  RANGE(0, 10000) },
 };
 #undef L
 

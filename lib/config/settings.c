@@ -57,7 +57,8 @@ unknown_word(const struct loader *l, const struct target *t, const struct token 
 		complain(l->complaints, word->place, "expected the name of a setting, found %s",
 		    token_shown(word).text);
 	else if (token_is(word, "include"))
-		complain(l->complaints, word->place, "expected the path after `include' in \"\"");
+		complain(l->complaints, word->place,
+		    "expected the path after `include' in \"\"");
 	else if (row_find(other, word) != NULL || (inside && is_block_word(word)))
 		complain(l->complaints, word->place, "%s stands %s a listener, not here",
 		    token_shown(word).text, inside ? "outside of" : "in the block of");
@@ -179,9 +180,9 @@ listener_name(const struct loader *l, struct listener *listener, const struct no
 	    l->complaints }, &listener->name);
 	for (struct listener *o = all; o < listener && *listener->name != '\0'; o++)
 		if (strcmp(o->name, listener->name) == 0)
-			complain(l->complaints, listener->place, "listener `%s' is given twice, "
-			    "first at %s:%u:%u", o->name, o->place.file, o->place.line,
-			    o->place.column);
+			complain(l->complaints, listener->place,
+			    "listener `%s' is given twice, first at %s:%u:%u", o->name,
+			    o->place.file, o->place.line, o->place.column);
 }
 
 static void
@@ -243,8 +244,8 @@ check_address(const struct loader *l, const struct listener *of, size_t index)
 	for (const struct listener *o = l->settings->listeners; o <= of; o++)
 		for (size_t i = 0; i < (o == of ? index : o->address_count); i++)
 			if (endpoint_equal(e, &o->addresses[i])) {
-				complain(l->complaints, of->address_places[index], "this is an address of listener "
-				    "`%s' already", o->name);
+				complain(l->complaints, of->address_places[index],
+				    "this is an address of listener `%s' already", o->name);
 				return;
 			}
 }
@@ -256,8 +257,8 @@ check_loop(const struct loader *l, const struct listener *in)
 	for (size_t h = 0; h < in->next_hop.endpoint_count; h++)
 		for (size_t i = 0; i < in->address_count; i++)
 			if (endpoint_equal(&in->next_hop.endpoints[h], &in->addresses[i]))
-				complain(l->complaints, in->next_hop.places[h],
-				    "expected another next hop: this is the listener's own address");
+				complain(l->complaints, in->next_hop.places[h], "expected "
+				    "another next hop: this is the listener's own address");
 }
 
 static void

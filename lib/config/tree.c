@@ -78,10 +78,11 @@ path_resolve(struct arena *arena, const char *from, struct span path)
 	memcpy(out, from, folder);
 	for (size_t i = 0; i < path.len; i++) {
 		bool begins = n == 0 || out[n - 1] == '/';
+		bool slashed = i + 1 < path.len && path.ptr[i + 1] == '/';
 
 		if (path.ptr[i] == '/' && n > 0 && begins)
 			continue;
-		if (path.ptr[i] == '.' && begins && i + 1 < path.len && path.ptr[i + 1] == '/') {
+		if (path.ptr[i] == '.' && begins && slashed) {
 			while (i + 1 < path.len && path.ptr[i + 1] == '/')
 				i++;
 			continue;

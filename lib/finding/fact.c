@@ -9,50 +9,53 @@
 #define EACH_RECIPIENT  .per_recipient = true
 
 static const struct fact_row rows[FACT_COUNT] = {
-	[FACT_LISTENER] = { "listener", TYPE_TEXT, STAGE_ENVELOPE,
-	    .sentence = "Name of the listener that took the mail." },
-	[FACT_CLIENT_ADDRESS] = { "client.address", TYPE_NETWORK, STAGE_ENVELOPE,
-	    .sentence = "IP address of the host that handed the mail in from outside: what a "
-	        "trusted client says by XFORWARD, else the client itself; absent where "
-	        "nobody knows." },
-	[FACT_CLIENT_NAME] = { "client.name", TYPE_DOMAIN, STAGE_ENVELOPE,
-	    .sentence = "Host name of that address as the MTA looked it up; absent where it has "
-	        "none." },
-	[FACT_CLIENT_HELO] = { "client.helo", TYPE_DOMAIN, STAGE_ENVELOPE,
-	    .sentence = "What the client called itself in HELO, EHLO or LHLO; anybody can say "
-	        "anything there." },
-	[FACT_CLIENT_TRUSTED] = { "client.trusted", TYPE_TRUTH, STAGE_ENVELOPE,
-	    .sentence = "Is the client's address one of the trusted relays?" },
-	[FACT_CLIENT_LOCAL] = { "client.local", TYPE_TRUTH, STAGE_ENVELOPE,
-	    .sentence = "Is the mail from this host or its own network, so that a bounce stays "
-	        "at home?" },
-	[FACT_CLIENT_AUTHENTICATED] = { "client.authenticated", TYPE_TRUTH, STAGE_ENVELOPE,
-	    .sentence = "Has the client given a user name and password?" },
-	[FACT_SENDER] = { "sender", TYPE_MAILBOX, STAGE_ENVELOPE,
-	    .sentence = "Envelope sender; \"\" is the null sender of bounces." },
-	[FACT_SENDER_DOMAIN] = { "sender.domain", TYPE_DOMAIN, STAGE_ENVELOPE,
-	    .sentence = "Domain of the envelope sender; absent for the null sender." },
-	[FACT_RECIPIENT] = { "recipient", TYPE_MAILBOX, STAGE_ENVELOPE, EACH_RECIPIENT,
-	    .sentence = "Envelope recipient that the policy is asked about." },
-	[FACT_RECIPIENT_DOMAIN] = { "recipient.domain", TYPE_DOMAIN, STAGE_ENVELOPE,
-	    EACH_RECIPIENT,
-	    .sentence = "Domain of that recipient; absent for a bare local part." },
-	[FACT_RECIPIENT_LOCAL] = { "recipient.local", TYPE_TRUTH, STAGE_ENVELOPE,
-	    EACH_RECIPIENT,
-	    .sentence = "Is that recipient's domain one of local-domains?" },
-	[FACT_RECIPIENT_COUNT] = { "recipient.count", TYPE_NUMBER, STAGE_ENVELOPE,
-	    .sentence = "How many recipients this copy of the mail has." },
-	[FACT_MESSAGE_SIZE] = { "message.size", TYPE_SIZE, STAGE_ENVELOPE,
-	    .sentence = "Bytes of the message as it was received." },
-	[FACT_HEADER_SUBJECT] = { "header.subject", TYPE_TEXT, STAGE_CONTENT,
-	    .sentence = "Text of the first Subject field." },
-	[FACT_HEADER_FROM] = { "header.from", TYPE_MAILBOX, STAGE_CONTENT,
-	    .sentence = "First mailbox of the first From field: the author that people see." },
-	[FACT_HEADER_MESSAGE_ID] = { "header.message-id", TYPE_TEXT, STAGE_CONTENT,
-	    .sentence = "Text of the first Message-ID field." },
-	[FACT_RECEIVED_COUNT] = { "received.count", TYPE_NUMBER, STAGE_CONTENT,
-	    .sentence = "How many Received fields the header has: the hosts the mail has "
-	        "passed." },
+    [FACT_LISTENER] = {"listener", TYPE_TEXT, STAGE_ENVELOPE,
+	.sentence = "Name of the listener that took the mail."},
+    [FACT_CLIENT_ADDRESS] = {"client.address", TYPE_NETWORK, STAGE_ENVELOPE,
+	.sentence =
+	    "IP address of the host that handed the mail in from outside: what a "
+	    "trusted client says by XFORWARD, else the client itself; absent where "
+	    "nobody knows."},
+    [FACT_CLIENT_NAME] = {"client.name", TYPE_DOMAIN, STAGE_ENVELOPE,
+	.sentence =
+	    "Host name of that address as the MTA looked it up; absent where it has "
+	    "none."},
+    [FACT_CLIENT_HELO] = {"client.helo", TYPE_DOMAIN, STAGE_ENVELOPE,
+	.sentence =
+	    "What the client called itself in HELO, EHLO or LHLO; anybody can say "
+	    "anything there."},
+    [FACT_CLIENT_TRUSTED] = {"client.trusted", TYPE_TRUTH, STAGE_ENVELOPE,
+	.sentence = "Is the client's address one of the trusted relays?"},
+    [FACT_CLIENT_LOCAL] = {"client.local", TYPE_TRUTH, STAGE_ENVELOPE,
+	.sentence =
+	    "Is the mail from this host or its own network, so that a bounce stays "
+	    "at home?"},
+    [FACT_CLIENT_AUTHENTICATED] = {"client.authenticated", TYPE_TRUTH, STAGE_ENVELOPE,
+	.sentence = "Has the client given a user name and password?"},
+    [FACT_SENDER] = {"sender", TYPE_MAILBOX, STAGE_ENVELOPE,
+	.sentence = "Envelope sender; \"\" is the null sender of bounces."},
+    [FACT_SENDER_DOMAIN] = {"sender.domain", TYPE_DOMAIN, STAGE_ENVELOPE,
+	.sentence = "Domain of the envelope sender; absent for the null sender."},
+    [FACT_RECIPIENT] = {"recipient", TYPE_MAILBOX, STAGE_ENVELOPE, EACH_RECIPIENT,
+	.sentence = "Envelope recipient that the policy is asked about."},
+    [FACT_RECIPIENT_DOMAIN] = {"recipient.domain", TYPE_DOMAIN, STAGE_ENVELOPE,
+	EACH_RECIPIENT,
+	.sentence = "Domain of that recipient; absent for a bare local part."},
+    [FACT_RECIPIENT_LOCAL] = {"recipient.local", TYPE_TRUTH, STAGE_ENVELOPE,
+	EACH_RECIPIENT, .sentence = "Is that recipient's domain one of local-domains?"},
+    [FACT_RECIPIENT_COUNT] = {"recipient.count", TYPE_NUMBER, STAGE_ENVELOPE,
+	.sentence = "How many recipients this copy of the mail has."},
+    [FACT_MESSAGE_SIZE] = {"message.size", TYPE_SIZE, STAGE_ENVELOPE,
+	.sentence = "Bytes of the message as it was received."},
+    [FACT_HEADER_SUBJECT] = {"header.subject", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Text of the first Subject field."},
+    [FACT_HEADER_FROM] = {"header.from", TYPE_MAILBOX, STAGE_CONTENT,
+	.sentence = "First mailbox of the first From field: the author that people see."},
+    [FACT_HEADER_MESSAGE_ID] = {"header.message-id", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Text of the first Message-ID field."},
+    [FACT_RECEIVED_COUNT] = {"received.count", TYPE_NUMBER, STAGE_CONTENT,
+	.sentence = "How many Received fields the header has: the hosts the mail has "
+		    "passed."},
 };
 
 const struct fact_row *

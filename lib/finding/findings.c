@@ -72,7 +72,8 @@ void
 findings_set_unknown(struct findings *f, enum fact fact, const char *reason)
 {
 	assert((unsigned)fact < FACT_COUNT);
-	f->values[fact] = (struct value){ .state = FACT_UNKNOWN, .text = span_text(reason) };
+	f->values[fact] =
+	    (struct value){.state = FACT_UNKNOWN, .text = span_text(reason)};
 }
 
 void
@@ -83,7 +84,8 @@ findings_set_absent(struct findings *f, enum fact fact)
 }
 
 void
-findings_take_stage(struct findings *to, const struct findings *from, enum fact_stage stage)
+findings_take_stage(
+    struct findings *to, const struct findings *from, enum fact_stage stage)
 {
 	for (unsigned i = 0; i < FACT_COUNT; i++)
 		if (fact_row((enum fact)i)->stage == stage)
@@ -226,7 +228,8 @@ unpack_number(struct unpack *u, const struct fact_row *row, int64_t *n)
 }
 
 static bool
-unpack_value(struct unpack *u, const struct fact_row *row, struct value *v, struct arena *a)
+unpack_value(
+    struct unpack *u, const struct fact_row *row, struct value *v, struct arena *a)
 {
 	uint8_t state = unpack_u8(u);
 

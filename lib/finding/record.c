@@ -16,7 +16,7 @@
 #define RECIPIENTS_ROOM  (26u << 10)
 #define FINDINGS_ROOM    (8u << 10)
 #define CHANGES_ROOM     (4u << 10)
-#define COUNT_BYTES      4
+#define COUNT_BYTES      4              /* before each list, and of recipients cut */
 
 static const char *const outcome_names[OUTCOME_COUNT] = {
 	[OUTCOME_NONE] = "none",
@@ -38,15 +38,18 @@ outcome_name(enum outcome o)
 /* A list with a share of the room: items that do not fit whole are taken back. */
 struct list { struct pack *pack; size_t count_at, cap; uint32_t count; bool begun; };
 
+/* `after` bytes at the end of the buffer are left for what must follow. */
 static struct list
-list_begin(struct pack *p, size_t room)
+list_begin(struct pack *p, size_t room, size_t after)
 {
 	struct list l = { .pack = p, .count_at = p->len, .cap = p->cap };
 
 	pack_u32(p, 0);
 	l.begun = !p->full;
-	if (p->cap - p->len > room)
-		p->cap = p->len + room;
+	size_t left = p->cap - p->len;
+
+	left = left > after ? left - after : 0;
+	p->cap = p->len + (left < room ? left : room);
 	return l;
 }
 
@@ -156,7 +159,7 @@ pack_recipients(struct pack *p, const struct record *r)
 {
 	static const struct record_recipient none;
 	uint32_t cut = r->recipients_cut;
-	struct list list = list_begin(p, RECIPIENTS_ROOM);
+	struct list list = list_begin(p, RECIPIENTS_ROOM, 4 * COUNT_BYTES);
 
 	for (size_t i = 0; i < r->recipient_count; i++) {
 		size_t start = p->len;
@@ -201,7 +204,7 @@ unpack_recipients(struct unpack *u, struct record *r, struct arena *a)
 static bool
 pack_findings(struct pack *p, const struct record *r)
 {
-	struct list list = list_begin(p, FINDINGS_ROOM);
+	struct list list = list_begin(p, FINDINGS_ROOM, 2 * COUNT_BYTES);
 	bool all = true;
 
 	for (size_t i = 0; i < r->finding_count && all; i++) {
@@ -237,7 +240,7 @@ unpack_findings(struct unpack *u, struct record *r, struct arena *a)
 static bool
 pack_changes(struct pack *p, const struct record *r)
 {
-	struct list list = list_begin(p, CHANGES_ROOM);
+	struct list list = list_begin(p, CHANGES_ROOM, COUNT_BYTES);
 	bool all = true;
 
 	for (size_t i = 0; i < r->change_count && all; i++) {
@@ -297,7 +300,7 @@ static bool
 pack_walk(struct pack *p, const struct record *r, size_t walk)
 {
 	const struct record_walk *w = &r->walks[walk];
-	struct list list = list_begin(p, RECORD_BYTES);
+	struct list list = list_begin(p, RECORD_BYTES, 0);
 	bool all = true;
 
 	for (size_t i = 0; i < w->count && all; i++) {
@@ -315,7 +318,7 @@ pack_walk(struct pack *p, const struct record *r, size_t walk)
 static bool
 pack_walks(struct pack *p, const struct record *r)
 {
-	struct list list = list_begin(p, RECORD_BYTES);
+	struct list list = list_begin(p, RECORD_BYTES, 0);
 	bool all = true;
 
 	for (size_t i = 0; i < r->walk_count && all; i++) {

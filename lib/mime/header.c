@@ -59,10 +59,9 @@ is_continuation(struct span line)
 static size_t
 field_end(struct span bytes, size_t at)
 {
-	size_t n = line_length(span_slice(bytes, at, bytes.len));
-
-	for (at += n; at < bytes.len && is_continuation(span_slice(bytes, at, at + 1)); at += n)
-		n = line_length(span_slice(bytes, at, bytes.len));
+	do
+		at += line_length(span_slice(bytes, at, bytes.len));
+	while (is_continuation(span_slice(bytes, at, bytes.len)));
 	return at;
 }
 
@@ -72,8 +71,8 @@ field_make(struct span bytes, size_t from, size_t to)
 	struct span field = without_newline(span_slice(bytes, from, to));
 	struct header_field f = { .value = field, .at = from, .len = to - from };
 	/* A colon further down would be inside a value. */
-	struct span first = without_newline(span_slice(bytes, from,
-	    from + line_length(span_slice(bytes, from, to))));
+	struct span first = span_slice(bytes, from,
+	    from + line_length(span_slice(bytes, from, to)));
 	size_t colon = span_find(first, ':');
 
 	if (colon == first.len || is_blank(first.ptr[0]))
@@ -147,7 +146,8 @@ const struct header_field *
 header_find(const struct header *h, struct span name, size_t nth)
 {
 	for (size_t i = 0; i < h->count; i++)
-		if (name.len > 0 && span_equal_nocase(h->fields[i].name, name) && nth-- == 0)
+		if (name.len > 0 && span_equal_nocase(h->fields[i].name, name) &&
+		    nth-- == 0)
 			return &h->fields[i];
 	return NULL;
 }
@@ -176,7 +176,8 @@ trim_space(struct span s)
 static bool
 in_newline(struct span s, size_t i)
 {
-	return s.ptr[i] == '\n' || (s.ptr[i] == '\r' && i + 1 < s.len && s.ptr[i + 1] == '\n');
+	return s.ptr[i] == '\n' ||
+	    (s.ptr[i] == '\r' && i + 1 < s.len && s.ptr[i + 1] == '\n');
 }
 
 struct span

@@ -14,10 +14,10 @@ enum clause { NO_CLAUSE = 0, FROM, BY, VIA, WITH, ID, FOR, CLAUSES };
 struct reader {
 	struct received *r;
 	enum clause clause;
-	unsigned    seen;               /* clauses, as bits                              */
-	bool        want_value;         /* the next word is the clause's value           */
-	bool        open;               /* no comment since: "Microsoft SMTP Server"     */
-	bool        helo_in_comment;    /* so the word after "from" is the MTA's finding */
+	unsigned    seen;               /* clauses, as bits                          */
+	bool        want_value;         /* the next word is the clause's value       */
+	bool        open;               /* no comment since: "Microsoft SMTP Server" */
+	bool        helo_in_comment;    /* the word after "from" is the MTA's own    */
 	struct span from;
 };
 
@@ -165,7 +165,8 @@ static void
 take_value(struct reader *d, struct span word)
 {
 	struct span *const values[CLAUSES] = {
-		[FROM] = &d->from, [BY] = &d->r->by, [WITH] = &d->r->with, [ID] = &d->r->id,
+		[FROM] = &d->from, [BY] = &d->r->by, [WITH] = &d->r->with,
+		[ID] = &d->r->id,
 	};
 
 	if (values[d->clause] != NULL)

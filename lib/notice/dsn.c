@@ -12,9 +12,9 @@
 #include "lib/smtp/address.h"
 #include <stdio.h>
 
-#define LINE_BYTES        998u          /* of a line, without its CR LF (RFC 5322 2.1.1) */
+#define LINE_BYTES        998u          /* of a line without CR LF (RFC 5322 2.1.1) */
 #define TEXT_COLUMN       76u
-#define VALUE_BYTES       900u          /* of one value: fits into a line with its name  */
+#define VALUE_BYTES       900u          /* of a value: its name fits beside it      */
 #define HEADER_PART_BYTES (64u * 1024)
 #define ID_BYTES          64
 
@@ -169,20 +169,23 @@ static const char *
 advice(const char *status)
 {
 	static const struct { const char *start, *text; } list[] = {
-		{ "1.8", "The sender's address was not accepted: check how it is written." },
-		{ "1.7", "The sender's address was not accepted: check how it is written." },
+		{ "1.7", "The sender's address was not accepted: check how it is "
+		    "written." },
+		{ "1.8", "The sender's address was not accepted: check how it is "
+		    "written." },
 		{ "1.", "Check how the address is written, and send the mail again." },
-		{ "2.2", "The mailbox is full: try again later, or reach the recipient in "
-		    "another way." },
+		{ "2.2", "The mailbox is full: try again later, or reach the recipient "
+		    "in another way." },
 		{ "2.3", "The mail is too large: send less at once, or a link to it." },
-		{ "2.", "The mailbox takes no mail now: reach the recipient in another way." },
+		{ "2.", "The mailbox takes no mail now: reach the recipient in another "
+		    "way." },
 		{ "3.4", "The mail is too large: send less at once, or a link to it." },
-		{ "6.7", "The recipient's system takes no address with letters outside ASCII: "
-		    "use one without." },
+		{ "6.7", "The recipient's system takes no address with letters outside "
+		    "ASCII: use one without." },
 		{ "6.", "The form of the mail was not accepted: try plain text, or other "
 		    "attachments." },
-		{ "7.", "What the mail holds, or where it comes from, is not accepted there: "
-		    "change that, or ask the recipient's postmaster." },
+		{ "7.", "What the mail holds, or where it comes from, is not accepted "
+		    "there: change that, or ask the recipient's postmaster." },
 		{ "", "Send it again later, or ask the recipient's postmaster." },
 	};
 	size_t i = 0;
@@ -202,8 +205,8 @@ put_recipient_text(struct writer *w, const struct dsn_recipient *r)
 	buf_add(b, safe_address(w, r->recipient->address));
 	buf_add(b, SPAN_LIT(">\r\n"));
 	if (r->remote.len > 0)
-		put_paragraph(b, "    ", join(w, "The next mail server, ", safe(w, r->remote),
-		    ", refused it and said:"));
+		put_paragraph(b, "    ", join(w, "The next mail server, ",
+		    safe(w, r->remote), ", refused it and said:"));
 	else
 		put_paragraph(b, "    ", SPAN_LIT("It was refused here:"));
 	put_paragraph(b, "        ", safe(w, r->reply));
@@ -236,8 +239,8 @@ make_text(struct writer *w)
 		text_escape(&w->text, d->subject, VALUE_BYTES / 4, true);
 		buf_add(&w->text, SPAN_LIT("\r\n\r\n"));
 	}
-	put_sentences(w, "It will not be tried again for the recipients above.  If you have "
-	    "questions, write to the address below and give this id:");
+	put_sentences(w, "It will not be tried again for the recipients above. If you "
+	    "have questions, write to the address below and give this id:");
 	buf_printf(&w->text, "    %s\r\n    ", w->id);
 	buf_add(&w->text, safe_address(w, span_text(d->postmaster)));
 	buf_add(&w->text, SPAN_LIT("\r\n"));
@@ -394,7 +397,7 @@ choose_id(struct writer *w)
 	for (size_t i = 0; i < w->dsn->id.len && n < ID_BYTES; i++) {
 		uint8_t c = w->dsn->id.ptr[i];
 
-		w->id[n++] = is_alpha(c) || is_digit(c) || c == '-' || c == '_' ? (char)c : '_';
+		w->id[n++] = is_alpha(c) || is_digit(c) || c == '-' ? (char)c : '_';
 	}
 }
 
@@ -417,14 +420,14 @@ put_head(struct writer *w, struct buf *out)
 	    safe_address(w, span_text(d->postmaster)), ">"));
 	put_field(out, "To", join(w, "<", safe_address(w, d->envelope->sender), ">"));
 	put_field(out, "Date", span_text(date));
-	put_field(out, "Message-ID", span_text(arena_printf(&w->arena, "<dsn.%s@%s>", w->id,
-	    d->hostname)));
+	put_field(out, "Message-ID", span_text(arena_printf(&w->arena, "<dsn.%s@%s>",
+	    w->id, d->hostname)));
 	put_field(out, "Subject", SPAN_LIT("Your mail could not be delivered"));
 	put_field(out, "Auto-Submitted", SPAN_LIT("auto-replied"));
 	put_field(out, "MIME-Version", SPAN_LIT("1.0"));
-	put_field(out, "Content-Type", span_text(arena_printf(&w->arena, "multipart/report; "
-	    "report-type=%sdelivery-status; boundary=\"%s\"", w->global ? "global-" : "",
-	    w->boundary)));
+	put_field(out, "Content-Type", span_text(arena_printf(&w->arena,
+	    "multipart/report; report-type=%sdelivery-status; boundary=\"%s\"",
+	    w->global ? "global-" : "", w->boundary)));
 	put_field(out, "Content-Transfer-Encoding", span_text(ascii ? "7bit" : "8bit"));
 }
 

@@ -122,7 +122,7 @@ void packet_put_edits(struct pack *, const struct edit_list *);
    empty after false. */
 bool packet_take_edits(struct unpack *, struct edit_list *, uint64_t size);
 
-/* JOURNAL: a packed record (record.h), nothing else. */
+/* JOURNAL: packed records (record.h), each as a span, to the packet's end. */
 
 /* QUARANTINE: fd is the message as received; durable when STORED says ST_OK. */
 struct packet_quarantine {

@@ -129,7 +129,8 @@ parse_field_name(struct reader *r, struct change *change)
 	const struct token *t = reader_peek(r);
 
 	if (t == NULL || t->kind != TOKEN_WORD || !is_field_name(t->text))
-		return reader_expected(r, "the name of a header field, without its colon");
+		return reader_expected(
+		    r, "the name of a header field, without its colon");
 	r->at++;
 	change->name = t->text;
 	return true;
@@ -142,7 +143,8 @@ parse_field_value(struct reader *r, struct change *change)
 
 	if (t == NULL || (t->kind != TOKEN_TEXT && t->kind != TOKEN_WORD) ||
 	    !is_printable(t->text) || t->text.len > FIELD_BYTES - change->name.len)
-		return reader_expected(r, "the field's value: one line of printable ASCII");
+		return reader_expected(
+		    r, "the field's value: one line of printable ASCII");
 	r->at++;
 	change->value = t->text;
 	return true;
@@ -203,8 +205,10 @@ actions_parse(struct reader *r, struct rule *rule)
 	rule->changes = arena_array(r->arena, struct change, (r->count - r->at) / 2 + 1);
 	do {
 		if (rule->has_fate) {
-			complain(r->complaints, reader_place(r), "no action can stand after `%s', "
-			    "which ends the walk", fate_name(rule->fate));
+			complain(r->complaints, reader_place(r),
+			    "no action can stand after `%s', "
+			    "which ends the walk",
+			    fate_name(rule->fate));
 			return false;
 		}
 		if (!parse_action(r, rule))

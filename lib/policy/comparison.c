@@ -29,7 +29,8 @@ take_value(struct reader *r, const char *what)
 {
 	const struct token *t = reader_peek(r);
 
-	if (t == NULL || (t->kind != TOKEN_WORD && t->kind != TOKEN_TEXT) || is_keyword(t)) {
+	if (t == NULL || (t->kind != TOKEN_WORD && t->kind != TOKEN_TEXT) ||
+	    is_keyword(t)) {
 		reader_expected(r, what);
 		return NULL;
 	}
@@ -54,7 +55,11 @@ parse_word(struct reader *r, struct comparison *c, const char *const *words)
 		nearest_try(&n, words[c->number]);
 	}
 	for (size_t i = 0; words[i] != NULL; i++)
-		buf_printf(&all, i == 0 ? "%s" : words[i + 1] != NULL ? ", %s" : " or %s", words[i]);
+		buf_printf(&all,
+		    i == 0                 ? "%s"
+		    : words[i + 1] != NULL ? ", %s"
+					   : " or %s",
+		    words[i]);
 	complain(r->complaints, t->place, "expected %s, not %s%s", buf_text(&all),
 	    token_shown(t).text, nearest_hint(&n).text);
 	buf_free(&all);
@@ -71,8 +76,9 @@ parse_quantity(struct reader *r, struct comparison *c, enum fact_type type)
 
 	if (t == NULL)
 		return false;
-	bool ok = type == TYPE_SIZE ? value_size(t->text, &n) :
-	    type == TYPE_TIME ? value_time(t->text, &n) : text_number(t->text, INT64_MAX, &n);
+	bool ok = type == TYPE_SIZE   ? value_size(t->text, &n)
+		  : type == TYPE_TIME ? value_time(t->text, &n)
+				      : text_number(t->text, INT64_MAX, &n);
 
 	if (!ok || n > INT64_MAX)
 		return reader_not(r, t, what);
@@ -127,8 +133,9 @@ parse_text(struct reader *r, struct comparison *c, enum fact_type type)
 		    token_shown(t).text, why);
 		return false;
 	}
-	c->text = type == TYPE_TEXT ? t->text : type == TYPE_DOMAIN ? domain_trim(t->text) :
-	    address_normal(t->text, r->arena);
+	c->text = type == TYPE_TEXT     ? t->text
+		  : type == TYPE_DOMAIN ? domain_trim(t->text)
+					: address_normal(t->text, r->arena);
 	return true;
 }
 
@@ -201,7 +208,8 @@ is_ordered(enum fact_type t)
 static bool
 has_lists(enum fact_type t)
 {
-	return t == TYPE_TEXT || t == TYPE_NETWORK || t == TYPE_MAILBOX || t == TYPE_DOMAIN;
+	return t == TYPE_TEXT || t == TYPE_NETWORK || t == TYPE_MAILBOX ||
+	       t == TYPE_DOMAIN;
 }
 
 static bool
@@ -216,7 +224,9 @@ op_fits(enum comparison_op op, enum fact_type type)
 static const char *
 ops_of(enum fact_type t)
 {
-	return is_ordered(t) ? "= != < <= > or >=" : has_lists(t) ? "= != or in" : "= or !=";
+	return is_ordered(t)  ? "= != < <= > or >="
+	       : has_lists(t) ? "= != or in"
+			      : "= or !=";
 }
 
 static bool
@@ -250,7 +260,8 @@ static const struct op_row *
 find_op(const struct token *t)
 {
 	for (size_t i = 0; i < COUNT_OF(ops); i++)
-		if (t != NULL && (token_operator(t, ops[i].text) || token_is(t, ops[i].text)))
+		if (t != NULL &&
+		    (token_operator(t, ops[i].text) || token_is(t, ops[i].text)))
 			return &ops[i];
 	return NULL;
 }

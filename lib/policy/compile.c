@@ -33,8 +33,8 @@ struct compiler {
 static struct reader
 reader_of(struct compiler *c, const struct node *n, size_t at)
 {
-	return (struct reader){ n->tokens, at, n->token_count, n->end, &c->lists, c->arena,
-		c->complaints };
+	return (struct reader){
+	    n->tokens, at, n->token_count, n->end, &c->lists, c->arena, c->complaints};
 }
 
 static bool
@@ -83,14 +83,16 @@ read_entries(struct compiler *c, struct reader *r, struct list *l)
 	const struct token *t = reader_peek(r);
 
 	if (t != NULL && (token_is(t, "file") || token_is(t, "map")))
-		complain(c->complaints, t->place, "lists from a file or map are not in this "
+		complain(c->complaints, t->place,
+		    "lists from a file or map are not in this "
 		    "version: write `inline' and the entries");
 	else if (!reader_takes(r, "inline"))
 		reader_expected(r, "`inline' and the entries");
 	else if (reader_peek(r) == NULL)
 		reader_expected(r, "an entry");
 	else
-		list_fill(l, r->tokens + r->at, r->count - r->at, c->arena, c->complaints);
+		list_fill(
+		    l, r->tokens + r->at, r->count - r->at, c->arena, c->complaints);
 }
 
 static void
@@ -108,7 +110,8 @@ read_list(struct compiler *c, const struct node *n)
 			return;
 		}
 	if (n->has_block) {
-		complain(c->complaints, n->tokens[0].place, "a list ends with ; and has no block");
+		complain(c->complaints, n->tokens[0].place,
+		    "a list ends with ; and has no block");
 		return;
 	}
 	l->name = arena_text(c->arena, name->text);
@@ -166,7 +169,8 @@ parse_rule(struct compiler *c, const struct node *n, struct rule *rule)
 		return false;
 	rule->name = name->text;
 	if (token_is(name, "otherwise")) {
-		complain(c->complaints, name->place, "expected another name: `otherwise' stands "
+		complain(c->complaints, name->place,
+		    "expected another name: `otherwise' stands "
 		    "for the last rule");
 		return false;
 	}
@@ -183,7 +187,8 @@ parse_otherwise(struct compiler *c, const struct node *n, struct rule *rule)
 	if (!actions_parse(&r, rule))
 		return false;
 	if (!rule->has_fate)
-		complain(c->complaints, n->end, "`otherwise' must end with accept, reject, defer, "
+		complain(c->complaints, n->end,
+		    "`otherwise' must end with accept, reject, defer, "
 		    "discard or quarantine");
 	return rule->has_fate;
 }
@@ -198,7 +203,8 @@ parse_include(struct compiler *c, const struct node *n, struct part *part)
 	part->include = take_name(&r, "policy");
 	if (part->include == NULL)
 		return false;
-	return reader_peek(&r) == NULL || reader_expected(&r, "; after the policy's name");
+	return reader_peek(&r) == NULL ||
+	       reader_expected(&r, "; after the policy's name");
 }
 
 static void
@@ -220,7 +226,8 @@ read_statement(struct compiler *c, struct draft *d, const struct node *n)
 	struct part *part = &d->parts[d->part_count];
 
 	if (d->has_otherwise)
-		complain(c->complaints, n->tokens[0].place, "nothing can stand after `otherwise'");
+		complain(c->complaints, n->tokens[0].place,
+		    "nothing can stand after `otherwise'");
 	else if (n->has_block)
 		complain(c->complaints, n->tokens[0].place,
 		    "a policy's statement ends with ; and has no block");
@@ -267,14 +274,16 @@ read_policy(struct compiler *c, const struct node *n)
 		return;
 	c->set->policy_count++;
 	if (statements > POLICY_RULES) {
-		complain(c->complaints, p->place, "a policy has at most %d rules", POLICY_RULES);
+		complain(c->complaints, p->place, "a policy has at most %d rules",
+		    POLICY_RULES);
 		return;
 	}
 	d->parts = arena_array(c->arena, struct part, statements);
 	for (const struct node *s = n->children; s != NULL; s = s->next)
 		read_statement(c, d, s);
 	if (!d->has_otherwise)
-		complain(c->complaints, n->end, "expected `otherwise' and what becomes of mail that "
+		complain(c->complaints, n->end,
+		    "expected `otherwise' and what becomes of mail that "
 		    "no rule decides");
 }
 
@@ -293,8 +302,8 @@ find_included(struct compiler *c, const struct token *name)
 			return i;
 		nearest_try(&n, arena_text(c->arena, known));
 	}
-	complain(c->complaints, name->place, "unknown policy %s%s", token_shown(name).text,
-	    nearest_hint(&n).text);
+	complain(c->complaints, name->place, "unknown policy %s%s",
+	    token_shown(name).text, nearest_hint(&n).text);
 	return i;
 }
 
@@ -322,20 +331,24 @@ has_rule(struct compiler *c, const struct policy *p, const struct rule *rule,
 
 		if (!span_equal(r->name, rule->name))
 			continue;
-		complain(c->complaints, place, "there already is a rule `%.*s', at %s:%u:%u",
-		    (int)rule->name.len, (const char *)rule->name.ptr, r->place.file,
-		    r->place.line, r->place.column);
+		complain(c->complaints, place,
+		    "there already is a rule `%.*s', at %s:%u:%u", (int)rule->name.len,
+		    (const char *)rule->name.ptr, r->place.file, r->place.line,
+		    r->place.column);
 		return true;
 	}
 	return false;
 }
 
 static bool
-add_rule(struct compiler *c, struct policy *p, const struct rule *rule, struct place place)
+add_rule(
+    struct compiler *c, struct policy *p, const struct rule *rule, struct place place)
 {
 	if (p->rule_count > POLICY_RULES) {
-		complain(c->complaints, place, "a policy has at most %d rules, those of included "
-		    "policies among them", POLICY_RULES);
+		complain(c->complaints, place,
+		    "a policy has at most %d rules, those of included "
+		    "policies among them",
+		    POLICY_RULES);
 		return false;
 	}
 	if (has_rule(c, p, rule, place))
@@ -406,12 +419,14 @@ complain_circles(struct compiler *c)
 {
 	for (size_t i = 0; i < c->set->policy_count; i++)
 		if (!c->drafts[i].done && is_in_circle(c, i))
-			complain(c->complaints, c->set->policies[i].place, "policy `%.*s' includes "
+			complain(c->complaints, c->set->policies[i].place,
+			    "policy `%.*s' includes "
 			    "itself, by way of `%.*s'",
 			    (int)c->set->policies[i].name.len,
 			    (const char *)c->set->policies[i].name.ptr,
 			    (int)c->set->policies[c->drafts[i].blocked_by].name.len,
-			    (const char *)c->set->policies[c->drafts[i].blocked_by].name.ptr);
+			    (const char *)c->set->policies[c->drafts[i].blocked_by]
+				.name.ptr);
 }
 
 /* Round after round, those whose includes are done; what is left then are circles and
@@ -460,15 +475,21 @@ check_after_queue(struct compiler *c, const struct listener *l, const struct pol
 		if (may_reject(r))
 			continue;
 		if (r->when == NULL)
-			complain(c->complaints, r->place, "`otherwise reject' behind a queue "
-			    "(listener `%s') makes the MTA bounce, often to a forged sender: use "
-			    "quarantine, discard or defer", l->name);
+			complain(c->complaints, r->place,
+			    "`otherwise reject' behind a queue "
+			    "(listener `%s') makes the MTA bounce, often to a forged "
+			    "sender: use "
+			    "quarantine, discard or defer",
+			    l->name);
 		else
-			complain(c->complaints, r->place, "rule `%.*s' rejects behind a queue "
-			    "(listener `%s') and makes the MTA bounce, often to a forged sender: "
-			    "write `(...) and client.authenticated' or `(...) and client.local', or "
-			    "use quarantine, discard or defer", (int)r->name.len,
-			    (const char *)r->name.ptr, l->name);
+			complain(c->complaints, r->place,
+			    "rule `%.*s' rejects behind a queue "
+			    "(listener `%s') and makes the MTA bounce, often to a forged "
+			    "sender: "
+			    "write `(...) and client.authenticated' or `(...) and "
+			    "client.local', or "
+			    "use quarantine, discard or defer",
+			    (int)r->name.len, (const char *)r->name.ptr, l->name);
 	}
 }
 
@@ -491,7 +512,8 @@ check_listener(struct compiler *c, const struct listener *l)
 	struct nearest n = { .word = span_text(l->policy != NULL ? l->policy : "") };
 
 	if (l->policy == NULL) {
-		complain(c->complaints, l->place, "expected a policy for listener `%s'", l->name);
+		complain(c->complaints, l->place, "expected a policy for listener `%s'",
+		    l->name);
 		return;
 	}
 	if (policy_find(c->set, n.word) != NULL)
@@ -532,7 +554,8 @@ within_limits(struct compiler *c, const struct node *tree, const char *word, siz
 	for (; tree != NULL; tree = tree->next)
 		if (is_statement(tree, word) && ++count > most) {
 			complain(c->complaints, tree->tokens[0].place,
-			    "expected at most %zu statements that begin with `%s'", most, word);
+			    "expected at most %zu statements that begin with `%s'", most,
+			    word);
 			return false;
 		}
 	return true;

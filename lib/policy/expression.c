@@ -26,7 +26,9 @@ static void
 emit(struct parser *p, enum pending_kind kind)
 {
 	static const enum step_kind steps[] = {
-		[PENDING_OR] = STEP_OR, [PENDING_AND] = STEP_AND, [PENDING_NOT] = STEP_NOT,
+	    [PENDING_OR] = STEP_OR,
+	    [PENDING_AND] = STEP_AND,
+	    [PENDING_NOT] = STEP_NOT,
 	};
 
 	p->e->steps[p->e->count++].kind = steps[kind];
@@ -48,8 +50,10 @@ wait_for(struct parser *p, enum pending_kind kind, struct place place)
 	bool deeper = kind == PENDING_PARENTHESIS || kind == PENDING_NOT;
 
 	if (deeper && p->depth == POLICY_DEPTH) {
-		complain(p->r->complaints, place, "expected at most %u parentheses and nots "
-		    "inside one another", POLICY_DEPTH);
+		complain(p->r->complaints, place,
+		    "expected at most %u parentheses and nots "
+		    "inside one another",
+		    POLICY_DEPTH);
 		return false;
 	}
 	p->depth += deeper;
@@ -75,8 +79,10 @@ read_fact(struct parser *p)
 	const struct token *t = reader_peek(p->r);
 
 	if (t != NULL && is_group(p->r)) {
-		complain(p->r->complaints, t->place, "%s needs groups of facts, which this "
-		    "version does not have", token_shown(t).text);
+		complain(p->r->complaints, t->place,
+		    "%s needs groups of facts, which this "
+		    "version does not have",
+		    token_shown(t).text);
 		return false;
 	}
 	struct step *s = &p->e->steps[p->e->count];
@@ -146,9 +152,11 @@ read_operator(struct parser *p, bool *more)
 	settle(p, PENDING_OR);
 	if (p->count == 0)
 		return true;
-	return reader_expected(p->r, arena_printf(p->r->arena, "and, or, or a ) for the ( "
-	    "of line %u, column %u", p->waiting[p->count - 1].place.line,
-	    p->waiting[p->count - 1].place.column));
+	return reader_expected(p->r, arena_printf(p->r->arena,
+					 "and, or, or a ) for the ( "
+					 "of line %u, column %u",
+					 p->waiting[p->count - 1].place.line,
+					 p->waiting[p->count - 1].place.column));
 }
 
 static bool
@@ -158,7 +166,8 @@ is_own_client(const struct comparison *c)
 	    (c->op == OP_EQ) == (c->number == 1);
 }
 
-/* `not (client.local = no)` holds for an absent fact too: a term under a not never counts. */
+/* `not (client.local = no)` holds for an absent fact too: a term under a not never
+ * counts. */
 static bool
 needs_own_client(const struct expression *e)
 {
@@ -237,8 +246,8 @@ expression_value(const struct expression *e, const struct findings *f, enum fact
 
 		switch (s->kind) {
 		case STEP_COMPARE:
-			stack[n++] = (struct operand){ comparison_value(&s->comparison, f),
-				s->comparison.fact };
+			stack[n++] = (struct operand){
+			    comparison_value(&s->comparison, f), s->comparison.fact};
 			break;
 		case STEP_NOT:
 			stack[n - 1].truth = opposite(stack[n - 1].truth);

@@ -33,7 +33,8 @@ is_domain(struct span s)
 	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
 
-		if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '_' && c != '.' && c < 0x80)
+		if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '_' && c != '.' &&
+		    c < 0x80)
 			return false;
 	}
 	return true;
@@ -54,7 +55,8 @@ kind_of(struct span s)
 		return ENTRY_MAILBOX;
 	if (!is_domain(s))
 		return ENTRY_TEXT;
-	return span_find(domain_trim(s), '.') < domain_trim(s).len ? ENTRY_DOMAIN : ENTRY_LABEL;
+	s = domain_trim(s);
+	return span_find(s, '.') < s.len ? ENTRY_DOMAIN : ENTRY_LABEL;
 }
 
 /* 192.0.2.0/33 or 192.0.2.1/24: meant as a network, and would match nothing as a text. */
@@ -66,7 +68,8 @@ is_broken_network(const struct token *t)
 	struct network n;
 
 	return t->kind == TOKEN_WORD && slash < t->text.len &&
-	    address_parse(span_slice(t->text, 0, slash), &a) && !network_parse(t->text, &n);
+	       address_parse(span_slice(t->text, 0, slash), &a) &&
+	       !network_parse(t->text, &n);
 }
 
 /* Both in any case; a shorter text stands before a longer one that begins with it. */
@@ -133,6 +136,15 @@ lower_copy(struct arena *a, struct span s)
 	return (struct span){ (uint8_t *)t, s.len };
 }
 
+/* As facts are compared: mailboxes in their normal form, domains without a last dot. */
+static struct span
+name_of(struct span text, enum entry_kind kind, struct arena *a)
+{
+	if (kind == ENTRY_TEXT)
+		return text;
+	return kind == ENTRY_MAILBOX ? address_normal(text, a) : domain_trim(text);
+}
+
 static void
 list_add(struct list *l, struct span text, struct arena *a)
 {
@@ -142,11 +154,10 @@ list_add(struct list *l, struct span text, struct arena *a)
 	if (kind == ENTRY_NETWORK)
 		network_parse(text, &l->networks[l->network_count++]);
 	else if (kind == ENTRY_SUFFIX)
-		l->suffixes[l->suffix_count++] = domain_trim(span_slice(text, 1, text.len));
+		l->suffixes[l->suffix_count++] =
+		    domain_trim(span_slice(text, 1, text.len));
 	else
-		l->names[l->name_count++] = (struct entry){
-			kind == ENTRY_TEXT ? text : kind == ENTRY_MAILBOX ? address_normal(text, a) :
-			domain_trim(text), kind };
+		l->names[l->name_count++] = (struct entry){ name_of(text, kind, a), kind };
 }
 
 static void
@@ -173,11 +184,14 @@ list_fill(struct list *l, const struct token *tokens, size_t count, struct arena
 		const struct token *t = &tokens[i];
 
 		if (t->kind != TOKEN_WORD && t->kind != TOKEN_TEXT) {
-			complain(c, t->place, "expected an entry, not %s", token_shown(t).text);
+			complain(c, t->place, "expected an entry, not %s",
+			    token_shown(t).text);
 			ok = false;
 		} else if (is_broken_network(t)) {
-			complain(c, t->place, "%s is no network: too many bits, or the address "
-			    "has bits set behind them", token_shown(t).text);
+			complain(c, t->place,
+			    "%s is no network: too many bits, or the address "
+			    "has bits set behind them",
+			    token_shown(t).text);
 			ok = false;
 		} else
 			list_add(l, lower_copy(a, t->text), a);
@@ -282,7 +296,9 @@ address_is(const struct list *l, const struct address *a)
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 
-		if (memcmp(l->networks[middle].base.bytes, a->bytes, sizeof a->bytes) <= 0)
+		const struct address *base = &l->networks[middle].base;
+
+		if (memcmp(base->bytes, a->bytes, sizeof a->bytes) <= 0)
 			from = middle + 1;
 		else
 			to = middle;

@@ -37,7 +37,7 @@ struct rule {
 	bool           per_recipient;   /* names a fact that differs per recipient */
 	bool           has_fate;
 	enum fate      fate;
-	struct span    reply;           /* reject: "5.7.1 text" (554 unless "550 5.7.1 text") */
+	struct span    reply;           /* "5.7.1 text" (554) or "550 5.7.1 text" */
 	struct span    quarantine;      /* class */
 	struct change *changes;
 	size_t         change_count;
@@ -81,8 +81,8 @@ enum trace_result {
 };
 struct trace {
 	enum trace_result result;
-	/* Of the term at which the result was certain, read from the left, or of the first
-	   unknown one; FACT_COUNT: skipped, or `otherwise'. */
+	/* Of the term at which the result was certain, read from the left, or of the
+	   first unknown one; FACT_COUNT: skipped, or `otherwise'. */
 	enum fact         fact;
 };
 
@@ -93,7 +93,7 @@ struct verdict {
 	struct span    reply, quarantine;
 	const struct change **changes;  /* collected, in order */
 	size_t         change_count;
-	bool           changes_cut;     /* more than POLICY_CHANGES: the rest was not collected */
+	bool           changes_cut;     /* more than POLICY_CHANGES: the rest is left out */
 	struct trace  *traces;          /* one a rule */
 	/* A rule that is no monitor was unknown before the walk ended: an accept then is
 	   not yet earned (the checks' on-failure decides). */
@@ -113,8 +113,8 @@ struct policy_walk {
 	const struct findings *findings;
 	struct walk_cache     *cache;
 };
-void policy_walk_begin(struct policy_walk *, const struct policy *, const struct findings *,
-    struct arena *);
+void policy_walk_begin(struct policy_walk *, const struct policy *,
+    const struct findings *, struct arena *);
 void policy_walk_recipient(struct policy_walk *, struct arena *, struct verdict *);
 
 /* One condition alone (tests, tools). */

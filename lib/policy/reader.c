@@ -18,7 +18,8 @@ reader_place(const struct reader *r)
 bool
 token_operator(const struct token *t, const char *text)
 {
-	return t != NULL && t->kind == TOKEN_OPERATOR && span_equal(t->text, span_text(text));
+	return t != NULL && t->kind == TOKEN_OPERATOR &&
+	       span_equal(t->text, span_text(text));
 }
 
 bool
@@ -35,7 +36,8 @@ reader_takes(struct reader *r, const char *word)
 bool
 reader_not(struct reader *r, const struct token *t, const char *what)
 {
-	complain(r->complaints, t->place, "expected %s, not %s", what, token_shown(t).text);
+	complain(
+	    r->complaints, t->place, "expected %s, not %s", what, token_shown(t).text);
 	return false;
 }
 

@@ -25,7 +25,7 @@ void
 policy_walk_begin(struct policy_walk *w, const struct policy *p, const struct findings *f,
     struct arena *a)
 {
-	*w = (struct policy_walk){ p, f, arena_array(a, struct walk_cache, p->rule_count) };
+	*w = (struct policy_walk){p, f, arena_array(a, struct walk_cache, p->rule_count)};
 }
 
 static struct trace
@@ -56,7 +56,8 @@ cached_value(struct policy_walk *w, size_t index)
 	struct walk_cache *cache = &w->cache[index];
 
 	if (!cache->known)
-		*cache = (struct walk_cache){ !r->per_recipient, rule_value(r, w->findings) };
+		*cache =
+		    (struct walk_cache){!r->per_recipient, rule_value(r, w->findings)};
 	return cache->trace;
 }
 
@@ -72,24 +73,22 @@ collect(const struct rule *r, struct arena *a, struct verdict *v)
 			v->changes_cut = true;
 }
 
-/* True: the rule was the last. */
-static bool
+static void
 apply(const struct rule *r, struct trace t, struct arena *a, struct verdict *v)
 {
 	if (r->monitor)
-		return false;
+		return;
 	v->unknown_met |= t.result == TRACE_UNKNOWN;
 	if (t.result != TRACE_FIRED)
-		return false;
+		return;
 	collect(r, a, v);
 	if (!r->has_fate)
-		return false;
+		return;
 	v->fate = r->fate;
 	v->rule = r;
 	v->fact = t.fact;
 	v->reply = r->reply;
 	v->quarantine = r->quarantine;
-	return true;
 }
 
 void
@@ -101,12 +100,12 @@ policy_walk_recipient(struct policy_walk *w, struct arena *a, struct verdict *v)
 		.traces = arena_array(a, struct trace, p->rule_count) };
 	for (size_t i = 0; i < p->rule_count; i++)
 		v->traces[i].fact = FACT_COUNT;
-	for (size_t i = 0; i < p->rule_count; i++) {
+	/* The last rule always fires and has a fate. */
+	for (size_t i = 0; v->rule == NULL; i++) {
+		assert(i < p->rule_count);
 		v->traces[i] = cached_value(w, i);
-		if (apply(&p->rules[i], v->traces[i], a, v))
-			return;
+		apply(&p->rules[i], v->traces[i], a, v);
 	}
-	assert(!"the last rule always fires and has a fate");
 }
 
 void

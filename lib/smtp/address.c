@@ -235,7 +235,7 @@ address_normal(struct span address, struct arena *arena)
 	size_t n = local_normal(span_slice(address, 0, at), out);
 	size_t end = address.len;
 
-	if (at < end && at + 2 < end && address.ptr[end - 1] == '.')
+	while (at + 2 < end && address.ptr[end - 1] == '.')
 		end--;
 	for (size_t i = at; i < end; i++)
 		out[n++] = to_lower(address.ptr[i]);

@@ -17,7 +17,8 @@
 
 enum client_state {
 	IN_GREETING = 0, IN_EHLO, IN_HELO, IN_READY, IN_ENVELOPE, IN_EMPTY, IN_BODY,
-	IN_SENDING, IN_CHUNK, IN_HELD, IN_FINAL, IN_RESET, IN_QUIT, IN_FAILED, CLIENT_STATES,
+	IN_SENDING, IN_CHUNK, IN_HELD, IN_FINAL, IN_RESET, IN_QUIT, IN_FAILED,
+	CLIENT_STATES,
 };
 
 /* The commands of an envelope. */
@@ -219,7 +220,8 @@ step_makes_sense(const struct smtp_client *c)
 
 	if (c->offers.pipelining)
 		return true;
-	return (step != STEP_RCPT || c->mail_taken) && (step != STEP_DATA || c->taken > 0);
+	return (step != STEP_RCPT || c->mail_taken) &&
+	    (step != STEP_DATA || c->taken > 0);
 }
 
 static void
@@ -286,8 +288,8 @@ xforward_add(struct smtp_client *c, size_t *line, const char *name, struct span 
 static struct span
 xforward_address(const struct smtp_client *c, struct span addr)
 {
-	if (span_find(addr, ':') == addr.len || span_starts_nocase(addr, SPAN_LIT("IPV6:")) ||
-	    addr.len > XFORWARD_VALUE)
+	if (span_find(addr, ':') == addr.len || addr.len > XFORWARD_VALUE ||
+	    span_starts_nocase(addr, SPAN_LIT("IPV6:")))
 		return addr;
 	return span_text(arena_printf(c->t->arena, "IPV6:%.*s", (int)addr.len,
 	    (const char *)addr.ptr));
@@ -301,7 +303,8 @@ xforward_lines(struct smtp_client *c)
 		{ "NAME", x->name, XFORWARD_VALUE },
 		{ "ADDR", xforward_address(c, x->addr), XFORWARD_VALUE },
 		{ "PORT", x->port, XFORWARD_VALUE }, { "PROTO", x->proto, 64 },
-		{ "HELO", x->helo, XFORWARD_VALUE }, { "IDENT", x->ident, XFORWARD_VALUE },
+		{ "HELO", x->helo, XFORWARD_VALUE },
+		{ "IDENT", x->ident, XFORWARD_VALUE },
 		{ "SOURCE", x->source, XFORWARD_VALUE },
 	};
 	size_t line = 0;
@@ -364,8 +367,8 @@ client_fail(struct smtp_client *c, int code, const char *why)
 		return CLIENT_FAILED;
 	if (code > 0)
 		snprintf(number, sizeof number, "%d ", code);
-	snprintf(c->failure, sizeof c->failure, "%s%.*s (while %s)", number, REPLY_TEXT_BYTES,
-	    why, smtp_client_doing(c));
+	snprintf(c->failure, sizeof c->failure, "%s%.*s (while %s)", number,
+	    REPLY_TEXT_BYTES, why, smtp_client_doing(c));
 	c->in_doubt = c->state == IN_FINAL && final_next(c, 0) < c->t->recipient_count;
 	c->t = NULL;
 	client_enter(c, IN_FAILED);
@@ -417,9 +420,10 @@ offer_xforward(struct smtp_client *c, struct span names)
 
 	while (names.len > 0) {
 		size_t end = span_find(names, ' ');
+		struct span name = span_slice(names, 0, end);
 
 		for (size_t i = 0; i < COUNT_OF(known); i++)
-			if (span_equal_nocase(span_slice(names, 0, end), span_text(known[i])))
+			if (span_equal_nocase(name, span_text(known[i])))
 				c->offers.xforward |= 1u << i;
 		names = span_slice(names, end < names.len ? end + 1 : end, names.len);
 	}
@@ -442,14 +446,16 @@ offer_line(void *arg, struct span line)
 	struct client_offers *o = &c->offers;
 	const struct { const char *word; bool *flag; } flags[] = {
 		{ "PIPELINING", &o->pipelining }, { "CHUNKING", &o->chunking },
-		{ "8BITMIME", &o->eightbit }, { "SMTPUTF8", &o->smtputf8 }, { "DSN", &o->dsn },
+		{ "8BITMIME", &o->eightbit }, { "SMTPUTF8", &o->smtputf8 },
+		{ "DSN", &o->dsn },
 	};
 
 	/* The first line is the server's name, whatever it looks like. */
 	if (c->state != IN_EHLO || c->reader.lines <= 1)
 		return;
 	size_t end = span_find(line, ' ');
-	struct span word = span_slice(line, 0, end), rest = span_slice(line, end, line.len);
+	struct span word = span_slice(line, 0, end);
+	struct span rest = span_slice(line, end, line.len);
 
 	for (size_t i = 0; i < COUNT_OF(flags); i++)
 		if (span_equal_nocase(word, span_text(flags[i].word)))
@@ -666,7 +672,7 @@ client_reply(struct smtp_client *c)
 		return on_greeting(c, class);
 	case IN_EHLO:
 	case IN_HELO:
-		return c->reader.reply.code == 421 ? fail_with_reply(c) : on_hello(c, class);
+		return on_hello(c, class);
 	case IN_ENVELOPE:
 		return on_envelope(c, class);
 	case IN_EMPTY:
@@ -701,7 +707,8 @@ smtp_client_feed(struct smtp_client *c, struct span in, size_t *used)
 
 	*used = 0;
 	while (*used < in.len && event == CLIENT_WAIT && c->state != IN_FAILED) {
-		enum status st = reply_read(&c->reader, span_slice(in, *used, in.len), &n, &err);
+		enum status st = reply_read(&c->reader, span_slice(in, *used, in.len), &n,
+		    &err);
 
 		*used += n;
 		if (st == ST_PERM)
@@ -730,10 +737,12 @@ is_sendable(struct span s, uint8_t least)
 static bool
 envelope_is_sendable(const struct client_transaction *t)
 {
-	if (!is_sendable(t->envelope->sender, ' ') || !is_sendable(t->envelope->envid, '!'))
+	const struct envelope *e = t->envelope;
+
+	if (!is_sendable(e->sender, ' ') || !is_sendable(e->envid, '!'))
 		return false;
 	for (size_t i = 0; i < t->recipient_count; i++) {
-		const struct recipient *r = &t->envelope->recipients[t->recipients[i].index];
+		const struct recipient *r = &e->recipients[t->recipients[i].index];
 
 		if (!is_sendable(r->address, ' ') || !is_sendable(r->orcpt, '!'))
 			return false;
@@ -753,9 +762,11 @@ refuse_locally(struct smtp_client *c)
 	if (!envelope_is_sendable(t))
 		decide_all(c, 553, SPAN_LIT("5.1.3 Address with control characters"));
 	else if (!c->offers.smtputf8 && address)
-		decide_all(c, 550, SPAN_LIT("5.6.7 Next hop takes no address outside ASCII"));
+		decide_all(c, 550,
+		    SPAN_LIT("5.6.7 Next hop takes no address outside ASCII"));
 	else if (!c->offers.smtputf8 && c->utf8)
-		decide_all(c, 554, SPAN_LIT("5.6.9 Next hop takes no header outside ASCII"));
+		decide_all(c, 554,
+		    SPAN_LIT("5.6.9 Next hop takes no header outside ASCII"));
 	else if (c->offers.size && limit > 0 && t->size > limit)
 		decide_all(c, 552, span_text(arena_printf(t->arena,
 		    "5.3.4 Message of %llu bytes is over the next hop's limit of %llu",
@@ -988,7 +999,8 @@ smtp_client_patience(const struct smtp_client *c)
 	case IN_HELD:
 		return PATIENCE_DATA;
 	case IN_ENVELOPE:
-		return step_at(c, c->replied) == STEP_DATA ? PATIENCE_DATA : PATIENCE_COMMAND;
+		return step_at(c, c->replied) == STEP_DATA ? PATIENCE_DATA :
+		    PATIENCE_COMMAND;
 	case IN_GREETING:
 	case IN_EHLO:
 	case IN_HELO:

@@ -10,13 +10,14 @@
  *     begin             XFORWARD as offered, MAIL, RCPT ..., and DATA where BDAT is not
  *                       offered: in one group with PIPELINING, else one by one; what the
  *                       server cannot take is REFUSED at once
- *     BODY              every recipient has its reply, one at least was taken (and 354 has come):
- *                       send_body, or abort
- *     send_body(n,last) queues "BDAT n [LAST]" (nothing with DATA): flush, then write the n
- *                       bytes (DATA: dots doubled, ending in CR LF), then call body_sent
- *     HELD              (last = false) all octets are there, the end mark is not: commit, or abort
+ *     BODY              every recipient has its reply, one at least was taken (and 354
+ *                       has come): send_body, or abort
+ *     send_body(n,last) queues "BDAT n [LAST]" (nothing with DATA): flush, then write the
+ *                       n bytes (DATA: dots doubled, ending in CR LF), then body_sent
+ *     HELD              (last = false) all octets are there, the end mark is not: commit,
+ *                       or abort
  *     commit            queues "BDAT 0 LAST" or ".": from here on a lost reply is in doubt
- *     DONE              final replies are in: one, or one a taken recipient (LMTP); idle again
+ *     DONE              final replies are in: one, or one a taken recipient (LMTP); idle
  *     REFUSED           the transaction failed before the body: connection idle again (after
  *                       RSET where needed); every recipient has a reply that says why
  *     FAILED            the connection is of no further use: see failure and in_doubt;

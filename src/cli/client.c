@@ -11,16 +11,17 @@
 static void
 add_word(struct buf *line, const char *word)
 {
-	for (; *word != '\0'; word++) {
-		uint8_t c = (uint8_t)*word;
-
-		if (c == '\\')
-			buf_add(line, SPAN_LIT("\\\\"));
-		else if (c <= ' ' || c == 0x7f)
-			buf_printf(line, "\\x%02X", c);
-		else
-			buf_byte(line, c);
+	if (*word != '\0' && strpbrk(word, " \t\n\"") == NULL) {
+		buf_add(line, span_text(word));
+		return;
 	}
+	buf_byte(line, '"');
+	for (; *word != '\0'; word++) {
+		if (*word == '\\' || *word == '"')
+			buf_byte(line, '\\');
+		buf_byte(line, *word == '\n' ? ' ' : (uint8_t)*word);
+	}
+	buf_byte(line, '"');
 }
 
 void

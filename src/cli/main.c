@@ -9,7 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define DEFAULT_CONFIGURATION "/etc/sallyport/sallyport.conf"
+#define DEFAULT_CONFIGURATION SYSCONFDIR "/sallyport/sallyport.conf"
 #define DEFAULT_CONTROL       "/run/sallyport/control"
 
 struct options { const char *configuration, *control; };
@@ -94,28 +94,45 @@ run_config(const struct options *o, int count, char **words)
 	return usage("config:", "check or show expected");
 }
 
-/* A configuration with errors in it must not keep us from asking the daemon. */
+/*
+ * Where the daemon listens.  A configuration with errors in it must not keep us from asking
+ * it, so then a line with the setting will do.
+ */
+static void
+find_control(const char *configuration, char path[256])
+{
+	struct complaints complaints = { 0 };
+	struct configuration *c = configuration_load(configuration, &complaints);
+	FILE *file = c == NULL ? fopen(configuration, "r") : NULL;
+	char line[512];
+
+	snprintf(path, 256, "%s", c != NULL ? c->settings->control_socket : DEFAULT_CONTROL);
+	while (file != NULL && fgets(line, sizeof line, file) != NULL)
+		if (sscanf(line, " control-socket %255[^ \t\n;]", path) == 1)
+			break;
+	if (c == NULL)
+		fprintf(stderr, "sallyport: %s has errors (sallyport config check); trying %s\n",
+		    configuration, path);
+	if (file != NULL)
+		fclose(file);
+	buf_free(&complaints.text);
+	configuration_drop(&c);
+}
+
 static int
 ask(const struct options *o, int count, char **words)
 {
-	struct complaints complaints = { 0 };
-	struct configuration *c = NULL;
-	const char *path = o->control;
 	struct buf line = { 0 };
+	char path[256];
 
-	if (path == NULL) {
-		c = configuration_load(o->configuration, &complaints);
-		path = c != NULL ? c->settings->control_socket : DEFAULT_CONTROL;
-		if (c == NULL)
-			fprintf(stderr, "sallyport: %s: not usable (sallyport config check); "
-			    "trying %s\n", o->configuration, path);
-	}
+	if (o->control != NULL)
+		snprintf(path, sizeof path, "%s", o->control);
+	else
+		find_control(o->configuration, path);
 	client_line(&line, words, (size_t)count);
 	enum answer answer = client_ask(path, buf_span(&line));
 
 	buf_free(&line);
-	buf_free(&complaints.text);
-	configuration_drop(&c);
 	return (int)answer;
 }
 

@@ -82,6 +82,7 @@ struct gateway {
 	struct log         log;
 	uint32_t           index, generation;
 	const char        *hostname;
+	char               name[24];    /* "gateway/0", for the log */
 	struct snapshot   *snapshot;
 	struct counters   *counters;    /* of the newest snapshot */
 	bool               draining, started;

@@ -166,9 +166,8 @@ detach(struct connection *c)
 }
 
 static void
-delivery_failed(struct delivery *d, const char *why)
+delivery_failed(struct delivery *d)
 {
-	snprintf(d->failure, sizeof d->failure, "%s", why);
 	d->failed = true;
 	count(d->gateway, COUNTER_NEXT_HOP_FAILURES);
 	log_event(&d->gateway->log, EVENT_NEXT_HOP, LOG_IS_WARNING, "endpoint", d->endpoint,
@@ -207,7 +206,7 @@ connection_failed(struct connection *c, const char *why)
 	if (d->state == DELIVERY_CONNECTING || (d->state == DELIVERY_TALKING && !fresh))
 		try_next(d);
 	else
-		delivery_failed(d, why);
+		delivery_failed(d);
 }
 
 static void
@@ -366,12 +365,8 @@ body_is_out(struct connection *c)
 
 	if (!c->last && e != CLIENT_HELD)
 		return;                 /* the chunk's reply will say HELD */
-	if (c->last) {
-		delivery_enter(d, DELIVERY_ENDING);
-		if (!smtp_client_uses_chunks(c->client))
-			smtp_client_commit(c->client);
-		return;
-	}
+	if (c->last)
+		return;                 /* the end mark is queued, or was LAST */
 	delivery_enter(d, DELIVERY_HELD);
 	d->held(d);
 }
@@ -619,7 +614,7 @@ try_next(struct delivery *d)
 	if (d->tries < d->pool->endpoint_count)
 		open_connection(d);
 	else
-		delivery_failed(d, d->failure);
+		delivery_failed(d);
 }
 
 void

@@ -20,6 +20,7 @@ struct inspector {
 	bool          has_clock;
 	uint64_t      cpu_at_start, began;
 	struct job   *job;
+	uint64_t      jobs;             /* done: a process is renewed after so many */
 	bool          busy;             /* also while a cancelled job still runs */
 	bool          leaving;          /* of an old generation: closed when idle */
 };
@@ -104,6 +105,8 @@ slot_idle(struct inspector *i)
 {
 	i->busy = false;
 	i->job = NULL;
+	if (++i->jobs >= i->all->gateway->snapshot->settings->inspector_jobs)
+		i->leaving = true;
 	if (i->leaving)
 		slot_close(i);
 }
@@ -237,7 +240,7 @@ inspectors_link(struct inspectors *all, const struct packet_link *link, int fd)
 		if (i->fd >= 0 && i->index == link->index && !i->leaving)
 			slot_failed(i, "replaced");
 		if (i->fd >= 0 && i->generation < link->generation && !i->leaving)
-			retire_slot(i);
+			retire_slot(i);         /* its process leaves when its link is closed */
 		if (i->fd < 0)
 			free_slot = i;
 	}

@@ -305,7 +305,8 @@ fill_notice_envelope(struct transaction *t)
 	to->address = t->envelope->sender;
 	to->notify = NOTIFY_NEVER;
 	t->notice_envelope = (struct envelope){ .recipients = to, .recipient_count = 1,
-	    .recipient_cap = 1, .smtputf8 = t->envelope->smtputf8 };
+	    .recipient_cap = 1, .body = BODY_8BITMIME,
+	    .smtputf8 = t->envelope->smtputf8 };
 }
 
 static void

@@ -123,7 +123,7 @@ gateway_check_drained(struct gateway *g)
 	if (!g->draining || g->session_count > 0 || !link_empty(&g->dead_sessions))
 		return;
 	if (storelink_is_up(g->store) && storelink_waiting(g->store) > 0)
-		return;
+		return;                 /* looked at again in a second */
 	tell_master(g, PACKET_DRAINED, NULL);
 	event_base_loopbreak(g->base);
 }
@@ -165,7 +165,8 @@ take_setup(struct gateway *g, struct unpack *body, const int *fds, size_t count)
 	g->memory_share = setup.memory_share;
 	g->spool_share = setup.spool_share;
 	g->sessions_share = setup.sessions_share;
-	g->log = (struct log){ .fd = fds[2], .target = setup.log_target, .name = "sallyport" };
+	snprintf(g->name, sizeof g->name, "gateway/%u", setup.index);
+	g->log = (struct log){ .fd = fds[2], .target = setup.log_target, .name = g->name };
 	g->ledger = ipc_map(fds[3], &bytes, false);
 	close(fds[3]);
 	if (g->ledger == NULL || bytes < sizeof *g->ledger)

@@ -5,7 +5,11 @@
 #include "sys/ipc.h"
 #include <unistd.h>
 
-struct row { struct row *next; size_t len; uint8_t bytes[]; };
+#define BATCH_BYTES     32768
+#define BATCH_MS        20
+
+/* A packet's worth of journal rows that could not be sent yet. */
+struct batch { struct batch *next; size_t len, rows; uint8_t bytes[]; };
 
 struct storelink {
 	struct gateway *gateway;
@@ -14,8 +18,11 @@ struct storelink {
 	uint32_t        serial;
 	struct link     pending;
 	size_t          pending_count;
-	struct row     *rows, **rows_end;
-	size_t          rows_bytes;
+	struct buf      gathering;      /* rows, each a span as in lib/base/pack.h */
+	size_t          gathered;
+	struct event    hurry;          /* the rows gathered are BATCH_MS old      */
+	struct batch   *waiting, **waiting_end;
+	size_t          waiting_bytes;
 	bool            dropping;       /* said so in the log */
 	uint8_t         in[PACKET_BYTES];
 	uint8_t        *out;            /* PACKET_LARGE_BYTES, touched as far as used */
@@ -93,20 +100,17 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* Rows go out in order; false when the socket is full or gone. */
+/* False when the socket is full or gone. */
 static bool
-send_row(struct storelink *s, struct span record)
+send_batch(struct storelink *s, struct span rows)
 {
 	struct pack p = storelink_begin(s, PACKET_JOURNAL);
 	enum ipc_result result;
 
-	if (record.len > PACKET_BYTES - p.len)
-		return true;
-	memcpy(p.ptr + p.len, record.ptr, record.len);
-	p.len += record.len;
 	if (s->fd < 0)
 		return false;
-	result = ipc_send(s->fd, (struct span){ p.ptr, p.len }, NULL, 0);
+	memcpy(p.ptr + p.len, rows.ptr, rows.len);
+	result = ipc_send(s->fd, (struct span){ p.ptr, p.len + rows.len }, NULL, 0);
 	if (result == IPC_AGAIN)
 		event_add(&s->writable, NULL);
 	else if (result == IPC_CLOSED)
@@ -115,25 +119,66 @@ send_row(struct storelink *s, struct span record)
 }
 
 static void
-flush_rows(struct storelink *s)
+send_waiting(struct storelink *s)
 {
-	while (s->rows != NULL) {
-		struct row *r = s->rows;
+	while (s->waiting != NULL) {
+		struct batch *b = s->waiting;
 
-		if (!send_row(s, (struct span){ r->bytes, r->len }))
+		if (!send_batch(s, (struct span){ b->bytes, b->len }))
 			return;
-		s->rows = r->next;
-		s->rows_bytes -= r->len;
-		free(r);
+		s->waiting = b->next;
+		s->waiting_bytes -= b->len;
+		free(b);
 	}
-	s->rows_end = &s->rows;
+	s->waiting_end = &s->waiting;
 	s->dropping = false;
 }
 
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	flush_rows(arg);
+	send_waiting(arg);
+}
+
+static void
+keep_batch(struct storelink *s, struct span rows)
+{
+	struct batch *b;
+
+	if (s->waiting_bytes + rows.len > JOURNAL_BUFFER) {
+		s->gateway->counters->values[COUNTER_JOURNAL_DROPPED] += s->gathered;
+		if (!s->dropping)
+			log_event(&s->gateway->log, EVENT_STORE, LOG_IS_WARNING, "journal",
+			    "rows are dropped: the store is slow or down", NULL);
+		s->dropping = true;
+		return;
+	}
+	b = must_alloc(sizeof *b + rows.len);
+	b->len = rows.len;
+	b->rows = s->gathered;
+	memcpy(b->bytes, rows.ptr, rows.len);
+	*s->waiting_end = b;
+	s->waiting_end = &b->next;
+	s->waiting_bytes += b->len;
+}
+
+static void
+send_gathered(struct storelink *s)
+{
+	struct span rows = buf_span(&s->gathering);
+
+	if (rows.len == 0)
+		return;
+	if (s->waiting != NULL || !send_batch(s, rows))
+		keep_batch(s, rows);
+	buf_take(&s->gathering, rows.len);
+	s->gathered = 0;
+}
+
+static void
+on_hurry(evutil_socket_t fd, short what, void *arg)
+{
+	send_gathered(arg);
 }
 
 struct storelink *
@@ -143,7 +188,8 @@ storelink_create(struct gateway *g)
 
 	s->gateway = g;
 	s->fd = -1;
-	s->rows_end = &s->rows;
+	s->waiting_end = &s->waiting;
+	evtimer_assign(&s->hurry, g->base, on_hurry, s);
 	s->out = must_alloc(PACKET_LARGE_BYTES);
 	link_init(&s->pending);
 	return s;
@@ -158,7 +204,7 @@ storelink_connect(struct storelink *s, int fd)
 	event_assign(&s->readable, s->gateway->base, fd, EV_READ | EV_PERSIST, on_readable, s);
 	event_assign(&s->writable, s->gateway->base, fd, EV_WRITE, on_writable, s);
 	event_add(&s->readable, NULL);
-	flush_rows(s);
+	send_waiting(s);
 }
 
 struct pack
@@ -224,32 +270,21 @@ storelink_cancel(struct storelink *s, struct store_request *r)
 	s->pending_count--;
 }
 
-static void
-keep_row(struct storelink *s, struct span record)
-{
-	struct row *r;
-
-	if (s->rows_bytes + record.len > JOURNAL_BUFFER) {
-		count(s->gateway, COUNTER_JOURNAL_DROPPED);
-		if (!s->dropping)
-			log_event(&s->gateway->log, EVENT_STORE, LOG_IS_WARNING, "journal",
-			    "rows are dropped: the store is slow or down", NULL);
-		s->dropping = true;
-		return;
-	}
-	r = must_alloc(sizeof *r + record.len);
-	r->len = record.len;
-	memcpy(r->bytes, record.ptr, record.len);
-	*s->rows_end = r;
-	s->rows_end = &r->next;
-	s->rows_bytes += r->len;
-}
-
 void
 storelink_journal(struct storelink *s, struct span record)
 {
-	if (s->rows != NULL || !send_row(s, record))
-		keep_row(s, record);
+	struct timeval soon = { 0, BATCH_MS * 1000 };
+	uint8_t len[4];
+	struct pack p = { len, 0, sizeof len, false };
+
+	if (buf_len(&s->gathering) > 0 && buf_len(&s->gathering) + record.len > BATCH_BYTES)
+		send_gathered(s);
+	if (buf_len(&s->gathering) == 0)
+		event_add(&s->hurry, &soon);
+	pack_u32(&p, (uint32_t)record.len);
+	buf_add(&s->gathering, (struct span){ len, sizeof len });
+	buf_add(&s->gathering, record);
+	s->gathered++;
 }
 
 void
@@ -275,5 +310,5 @@ storelink_is_up(const struct storelink *s)
 size_t
 storelink_waiting(const struct storelink *s)
 {
-	return s->rows_bytes;
+	return s->waiting_bytes + buf_len(&s->gathering);
 }

@@ -2,9 +2,9 @@
  * storelink.h - the gateway's side of its conversation with the store.
  *
  * Requests wait for their answers; when the link breaks or PATIENCE runs out, each
- * is over with ST_TEMP.  Journal rows want no answer: they wait in a bounded buffer
- * while the store is slow or away, then they are dropped and counted; the log line is
- * the record.
+ * is over with ST_TEMP.  Journal rows want no answer: they are gathered for a few
+ * milliseconds, so that the store is not woken for each; while it is slow or away they
+ * wait in a bounded buffer, then they are dropped and counted; the log line is the record.
  */
 #ifndef SRC_GATEWAY_STORELINK_H
 #define SRC_GATEWAY_STORELINK_H
@@ -38,6 +38,6 @@ void storelink_journal(struct storelink *, struct span record);
 /* Time-outs; once a second. */
 void storelink_tick(struct storelink *);
 bool storelink_is_up(const struct storelink *);
-/* Journal rows that wait to be sent. */
+/* Bytes of journal rows that wait to be sent. */
 size_t storelink_waiting(const struct storelink *);
 #endif

@@ -1,16 +1,12 @@
 /*
- * clock.c - ends a process whose job has used too much CPU time.
- *
- * One timer runs for good over the CPU time of the process, so that a job costs no system
- * call for it: the signal comes every quarter of the limit, and four full quarters
- * within one job are the limit.  What a job may use is thus 1 to 1.25 times the limit.
+ * clock.c - see clock.h.
  */
-#include "src/inspector/inspector.h"
+#include "src/inspector/clock.h"
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
 
-#define QUARTERS 4
+#define QUARTERS 4u
 
 static void
 on_quarter(int number, siginfo_t *info, void *context)
@@ -23,26 +19,29 @@ on_quarter(int number, siginfo_t *info, void *context)
 	if (c->seen != c->job) {
 		c->seen = c->job;
 		c->quarters = 0;
-	} else if (c->job % 2 == 1 && ++c->quarters >= QUARTERS) {
-		_exit(END_CPU);
+	} else if (c->job % 2 == 1 && ++c->quarters >= (sig_atomic_t)QUARTERS) {
+		_exit(c->status);
 	}
 }
 
-void
-clock_start(struct inspector *i)
+enum status
+clock_start(struct job_clock *c, uint64_t limit_ms, int status, struct error *err)
 {
 	struct sigaction action = { .sa_sigaction = on_quarter,
 		.sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigevent how = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU,
-		.sigev_value.sival_ptr = &i->clock };
-	uint64_t ms = i->cpu_ms / QUARTERS;
-	struct timespec quarter = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+		.sigev_value.sival_ptr = c };
+	uint64_t us = limit_ms * 1000 / QUARTERS;
+	struct timespec quarter = { (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
+	struct itimerspec every = { quarter, quarter };
 	timer_t timer;
 
-	if (ms == 0)
-		return;
-	if (sigaction(SIGXCPU, &action, NULL) < 0
-	    || timer_create(CLOCK_PROCESS_CPUTIME_ID, &how, &timer) < 0
-	    || timer_settime(timer, 0, &(struct itimerspec){ quarter, quarter }, NULL) < 0)
-		end(i, END_BROKEN, strerror(errno));
+	c->status = status;
+	if (us == 0)
+		return ST_OK;
+	if (sigaction(SIGXCPU, &action, NULL) < 0 ||
+	    timer_create(CLOCK_PROCESS_CPUTIME_ID, &how, &timer) < 0 ||
+	    timer_settime(timer, 0, &every, NULL) < 0)
+		return fail(err, ST_TEMP, "inspector", "CPU timer: %s", strerror(errno));
+	return ST_OK;
 }

@@ -44,9 +44,11 @@ find_hops(const struct section *s, struct packet_examined *out, struct arena *ar
 		if (!span_equal_nocase(h->fields[i].name, SPAN_LIT("Received")))
 			continue;
 		out->received_count++;
-		if (out->hop_count < PACKET_HOPS)
-			received_parse(header_unfold(h->fields[i].value, RECEIVED_BYTES, arena),
-			    &out->hops[out->hop_count++]);
+		if (out->hop_count == PACKET_HOPS)
+			continue;
+		struct span text = header_unfold(h->fields[i].value, RECEIVED_BYTES, arena);
+
+		received_parse(text, &out->hops[out->hop_count++]);
 	}
 	if (s->whole)
 		findings_set_number(&out->findings, FACT_RECEIVED_COUNT,
@@ -63,7 +65,8 @@ examine(int message, const struct packet_examine *job, uint8_t *room,
 	struct error err;
 
 	*out = (struct packet_examined){ 0 };
-	out->status = section_read(message, job->size, job->header_limit, room, &s, arena, &err);
+	out->status = section_read(message, job->size, job->header_limit, room, &s, arena,
+	    &err);
 	if (out->status != ST_OK) {
 		out->why = arena_span(arena, span_text(err.text));
 		return;

@@ -9,23 +9,16 @@
 #ifndef SRC_INSPECTOR_INSPECTOR_H
 #define SRC_INSPECTOR_INSPECTOR_H
 #include "lib/packet/packet.h"
+#include "src/inspector/clock.h"
 #include "src/inspector/section.h"
 #include "sys/log.h"
-#include <signal.h>
 
 /* How it ends; the master logs it. */
 enum inspector_end {
 	END_OK          = 0,
-	END_BROKEN      = 70,   /* another process broke a promise; the configuration, say */
-	END_CPU         = 75,   /* a job had all its CPU time                              */
-	END_SANDBOX     = 77,   /* not locked down, and `sandbox required`                 */
-};
-
-/* The job's time, measured by a signal that comes every quarter of the limit. */
-struct job_clock {
-	volatile sig_atomic_t job;      /* counts jobs; odd while one is done   */
-	sig_atomic_t          seen;     /* at the last signal                   */
-	sig_atomic_t          quarters; /* this job has used, at least          */
+	END_BROKEN      = 70,   /* another process broke a promise         */
+	END_CPU         = 75,   /* a job had all its CPU time              */
+	END_SANDBOX     = 77,   /* not locked down, and `sandbox required` */
 };
 
 struct inspector {
@@ -45,11 +38,9 @@ void setup_take(struct inspector *, struct unpack *, const int *fds, size_t fd_c
 /* The doors close; READY. */
 void setup_finish(struct inspector *);
 
-/* clock.c */
-void clock_start(struct inspector *);
-
 /* serve.c: packets, until the end. */
 void serve(struct inspector *) __attribute__((noreturn));
 void answer_send(struct inspector *, int to, const struct pack *);
-void end(struct inspector *, enum inspector_end, const char *why) __attribute__((noreturn));
+void end(struct inspector *, enum inspector_end, const char *why)
+    __attribute__((noreturn));
 #endif

@@ -15,8 +15,8 @@ has_master(void)
 	int type = 0;
 	socklen_t len = sizeof type;
 
-	return getsockopt(MASTER_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0
-	    && type == SOCK_SEQPACKET;
+	return getsockopt(MASTER_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_SEQPACKET;
 }
 
 int
@@ -25,7 +25,7 @@ main(int argc, char **argv)
 	struct inspector *i = must_alloc(sizeof *i);
 
 	if (!has_master()) {
-		fputs("sallyport-inspector is started by sallyport, not by hand\n", stderr);
+		fputs("sallyport-inspector: sallyport starts it, nobody else\n", stderr);
 		return 2;
 	}
 	i->master = MASTER_FD;

@@ -8,8 +8,8 @@ static bool
 is_removed(const struct packet_rewrite *job, const struct header_field *field)
 {
 	for (size_t i = 0; i < job->change_count && field->name.len > 0; i++)
-		if (job->changes[i].remove
-		    && span_equal_nocase(job->changes[i].name, field->name))
+		if (job->changes[i].remove &&
+		    span_equal_nocase(job->changes[i].name, field->name))
 			return true;
 	return false;
 }
@@ -28,9 +28,12 @@ add_fields(const struct packet_rewrite *job, struct edit_list *edits, struct are
 {
 	struct buf fields = { 0 };
 
-	for (size_t i = 0; i < job->change_count; i++)
-		if (!job->changes[i].remove)
-			header_write(&fields, job->changes[i].name, job->changes[i].value);
+	for (size_t i = 0; i < job->change_count; i++) {
+		const struct packet_change *c = &job->changes[i];
+
+		if (!c->remove)
+			header_write(&fields, c->name, c->value);
+	}
 	if (buf_len(&fields) > 0)
 		edit_add(edits, 0, 0, arena_span(arena, buf_span(&fields)));
 	buf_free(&fields);
@@ -59,7 +62,8 @@ rewrite(int message, const struct packet_rewrite *job, uint8_t *room,
 	struct error err;
 
 	*out = (struct packet_rewritten){ 0 };
-	out->status = section_read(message, job->size, job->header_limit, room, &s, arena, &err);
+	out->status = section_read(message, job->size, job->header_limit, room, &s, arena,
+	    &err);
 	if (out->status == ST_OK && !s.whole && removes_any(job))
 		out->status = fail(&err, ST_PERM, "inspector",
 		    "header section is too long to remove fields from it");

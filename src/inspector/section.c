@@ -27,13 +27,14 @@ read_at(int fd, uint8_t *bytes, size_t cap, size_t least, uint64_t at)
 static enum status
 wrong_size(struct error *err)
 {
-	return fail(err, ST_TEMP, "inspector", "the message does not have the size it should");
+	return fail(err, ST_TEMP, "inspector", "the message has not the size it should");
 }
 
 static enum status
 cannot_read(struct error *err)
 {
-	return fail(err, ST_TEMP, "inspector", "cannot read the message: %s", strerror(errno));
+	return fail(err, ST_TEMP, "inspector", "cannot read the message: %s",
+	    strerror(errno));
 }
 
 /* Is the byte at size - 1 the last? */
@@ -51,8 +52,7 @@ static enum status
 read_first(int fd, uint64_t size, uint8_t *room, size_t *len, struct error *err)
 {
 	size_t want = size < SECTION_FIRST_BYTES ? (size_t)size : SECTION_FIRST_BYTES;
-	ssize_t n = size > INT64_MAX ? 0
-	    : read_at(fd, room, SECTION_FIRST_BYTES, want, 0);
+	ssize_t n = read_at(fd, room, SECTION_FIRST_BYTES, want, 0);
 
 	if (n < 0)
 		return cannot_read(err);

@@ -5,7 +5,7 @@
 #define SRC_INSPECTOR_SECTION_H
 #include "lib/mime/header.h"
 
-#define SECTION_FIRST_BYTES 65536u      /* one read has the header section of nearly all */
+#define SECTION_FIRST_BYTES 65536u      /* nearly all header sections are shorter */
 
 struct section {
 	struct header header;

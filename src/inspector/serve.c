@@ -76,8 +76,8 @@ on_link(struct inspector *i, struct request *r)
 {
 	struct packet_link link;
 
-	if (!packet_take_link(&r->body, &link) || link.kind != PROCESS_GATEWAY
-	    || r->fd_count != 1) {
+	if (!packet_take_link(&r->body, &link) || link.kind != PROCESS_GATEWAY ||
+	    r->fd_count != 1) {
 		drop_descriptors(r);
 		return;
 	}
@@ -185,9 +185,9 @@ serve_gateway(struct inspector *i)
 
 	if (!take(i, i->gateway, &r))
 		return;
-	i->clock.job++;
+	clock_begin(&i->clock);
 	do_job(i, &r);
-	i->clock.job++;
+	clock_end(&i->clock);
 	if (i->jobs_left > 0 && --i->jobs_left == 0)
 		end(i, END_OK, "");
 }

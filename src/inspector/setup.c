@@ -69,7 +69,8 @@ setup_take(struct inspector *i, struct unpack *body, const int *fds, size_t fd_c
 void
 setup_finish(struct inspector *i)
 {
-	struct sandbox sandbox = { .profile = SANDBOX_INSPECTOR, .memory_limit = i->memory,
+	struct sandbox sandbox = { .profile = SANDBOX_INSPECTOR,
+		.memory_limit = i->memory,
 		.required = i->setup.sandbox == SANDBOX_REQUIRED };
 	struct pack ready = packet_begin(i->answer, PACKET_READY, 0);
 	struct buf missing = { 0 };
@@ -77,7 +78,8 @@ setup_finish(struct inspector *i)
 
 	if (!i->configured)
 		end(i, END_BROKEN, "START came before SETUP");
-	clock_start(i);
+	if (clock_start(&i->clock, i->cpu_ms, END_CPU, &err) != ST_OK)
+		end(i, END_BROKEN, err.text);
 	if (sandbox_enter(&sandbox, &missing, &err) != ST_OK)
 		end(i, END_SANDBOX, err.text);
 	close(i->log.fd);

@@ -728,6 +728,13 @@ reload_gateway(struct process *p, struct error *e)
 	return ST_OK;
 }
 
+static enum status
+reload_store(struct process *p, struct error *e)
+{
+	p->generation = p->master->configuration->generation;
+	return send_setup(p, PACKET_RELOAD, e);
+}
+
 void
 children_renew_store(struct master *m)
 {
@@ -745,7 +752,7 @@ children_reload(struct master *m, struct error *e)
 	for (struct process *p = m->processes; p != NULL; p = p->next) {
 		if (p->kind == PROCESS_GATEWAY && reload_gateway(p, e) != ST_OK)
 			return ST_TEMP;
-		if (p->kind == PROCESS_STORE && send_setup(p, PACKET_RELOAD, e) != ST_OK)
+		if (p->kind == PROCESS_STORE && reload_store(p, e) != ST_OK)
 			return ST_TEMP;
 	}
 	return ST_OK;

@@ -4,8 +4,8 @@
  *     status [--json|--prometheus]   reload   stop        answered here
  *     track ...   explain ...                             the connection goes to the reader
  *
- * A command is a line of words divided by single blanks; a blank inside a word is written
- * as "\x20", other bytes likewise, a backslash as "\\".  The first line of an answer is
+ * A command is a line of words divided by blanks; a word in double quotes may hold blanks,
+ * with \" and \\ for a quote and a backslash.  The first line of an answer is
  * `ok`, `degraded` or `error`; the rest is for people or machines, as asked.
  */
 #ifndef SRC_MASTER_CONTROL_H

@@ -24,6 +24,9 @@ destroy_set(struct socket_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
 		close(set->fds[i]);
+	if (set->path != NULL && set->count > 0)
+		unlink(set->path);
+	free(set->path);
 	free(set->fds);
 	free(set);
 }
@@ -64,6 +67,8 @@ open_set(struct sockets *s, const struct endpoint *address, struct error *e)
 	struct socket_set *set = must_alloc(sizeof *set);
 
 	net_endpoint_text(set->text, address);
+	if (address->path != NULL)
+		set->path = strdup(address->path);
 	set->fds = must_alloc(count * sizeof *set->fds);
 	if (fill_set(set, address, count, e) != ST_OK) {
 		destroy_set(set);

@@ -13,6 +13,7 @@
 struct socket_set {
 	struct socket_set *next;
 	char  text[128];        /* the address, for comparing and for people */
+	char *path;             /* unix: to be unlinked */
 	int  *fds;              /* one a gateway; unix: one */
 	size_t count;
 	bool  wanted;           /* by the configuration in force */

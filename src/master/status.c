@@ -147,16 +147,16 @@ print_listeners(struct view *v)
 {
 	const struct settings *s = v->master->configuration->settings;
 
-	buf_printf(v->out, "\n%-14s %-26s %-26s %-14s %s\n", "LISTENER", "ADDRESS", "NEXT HOP",
-	    "POLICY", "STATE");
+	buf_printf(v->out, "\n%-14s %-6s %-14s %-24s %s\n", "LISTENER", "STATE", "POLICY",
+	    "ADDRESS", "NEXT HOP");
 	for (size_t i = 0; i < s->listener_count; i++)
 		for (size_t k = 0; k < s->listeners[i].address_count; k++) {
 			const struct listener *l = &s->listeners[i];
 			char address[128];
 
 			net_endpoint_text(address, &l->addresses[k]);
-			buf_printf(v->out, "%-14s %-26s %-26s %-14s %s\n", l->name, address,
-			    l->next_hop.text, l->policy, is_up(v) ? "up" : "down");
+			buf_printf(v->out, "%-14s %-6s %-14s %-24s %s\n", l->name,
+			    is_up(v) ? "up" : "down", l->policy, address, l->next_hop.text);
 		}
 }
 

@@ -171,16 +171,12 @@ draft_copy_text(struct draft *d, int from_fd, uint64_t size, const struct edit_l
 }
 
 enum status
-draft_finish(struct draft *d, int folder, const char *name, bool *other_place,
-    struct error *err)
+draft_finish(struct draft *d, int folder, const char *name, struct error *err)
 {
-	*other_place = false;
 	if (fsync(d->fd) < 0)
 		return failed(err, "syncing", d->name);
-	if (renameat(d->folder, d->name, folder, name) < 0) {
-		*other_place = errno == EXDEV;
+	if (renameat(d->folder, d->name, folder, name) < 0)
 		return failed(err, "moving into place", name);
-	}
 	close(d->fd);
 	d->fd = -1;
 	return fsync(folder) == 0 ? ST_OK : failed(err, "syncing the directory of", name);

@@ -25,10 +25,8 @@ enum status draft_copy(struct draft *, int from_fd, uint64_t from, uint64_t len,
 /* The edited message with each CR LF as LF. */
 enum status draft_copy_text(struct draft *, int from_fd, uint64_t size,
     const struct edit_list *, struct error *);
-/* Synced, moved to `folder`/`name` (over what is there), and that synced.  *other_place is
-   set when it cannot be moved to that folder from where it is. */
-enum status draft_finish(struct draft *, int folder, const char *name, bool *other_place,
-    struct error *);
+/* Synced, moved to `folder`/`name` (over what is there), and that synced. */
+enum status draft_finish(struct draft *, int folder, const char *name, struct error *);
 /* Also after a failure; nothing happens after finish said ST_OK. */
 void draft_drop(struct draft *);
 

@@ -112,22 +112,24 @@ journal_add(struct store *s, struct span packed, uint64_t mono_ms)
 	return ok;
 }
 
-void
+bool
 journal_expire(struct store *s, uint64_t unix_ms, uint64_t most)
 {
 	static const enum sql both[] = { SQL_EXPIRE_RECIPIENTS, SQL_EXPIRE_MAIL };
 	uint64_t keep = s->settings->journal_keep;
+	struct database *d = &s->database;
 
-	if (keep == 0 || unix_ms < keep || !database_batch(&s->database, clock_mono_ms()))
-		return;
+	if (keep == 0 || unix_ms < keep || !database_batch(d, clock_mono_ms()))
+		return false;
 	for (size_t i = 0; i < COUNT_OF(both); i++) {
-		sqlite3_stmt *st = database_statement(&s->database, both[i]);
+		sqlite3_stmt *st = database_statement(d, both[i]);
 
 		if (st == NULL)
-			return;
+			return false;
 		database_bind_number(st, 1, unix_ms - keep);
 		database_bind_number(st, 2, most);
-		if (!database_run(&s->database, st))
-			return;
+		if (!database_run(d, st))
+			return false;
 	}
+	return sqlite3_changes(d->db) > 0;
 }

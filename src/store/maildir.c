@@ -79,40 +79,23 @@ file_name(struct store *s, const struct packet_maildir *m)
 struct delivery { int message_fd; const struct packet_maildir *m; struct span top; };
 
 static enum status
-write_to(const struct delivery *d, int temp, const char *temp_name, int new,
-    const char *name, bool *other_place, struct error *err)
+deliver(const struct delivery *d, int temp, int new, const char *name, struct error *err)
 {
 	struct draft draft = { .fd = -1 };
-	enum status st = draft_begin(&draft, temp, temp_name, err);
+	enum status st = draft_begin(&draft, temp, name, err);
 
 	if (st == ST_OK)
 		st = draft_write(&draft, d->top, err);
 	if (st == ST_OK)
 		st = draft_copy_text(&draft, d->message_fd, d->m->size, &d->m->edits, err);
 	if (st == ST_OK)
-		st = draft_finish(&draft, new, name, other_place, err);
+		st = draft_finish(&draft, new, name, err);
 	draft_drop(&draft);
 	return st;
 }
 
-/* The first form of landlock forbids to move a file to another directory: then it is
-   written in new, under a name that readers of Maildirs pass over. */
 static enum status
-deliver(struct store *s, const struct delivery *d, int temp, int new, const char *name,
-    struct error *err)
-{
-	bool other_place = false;
-	enum status st = write_to(d, temp, name, new, name, &other_place, err);
-
-	if (st == ST_OK || !other_place)
-		return st;
-	return write_to(d, new, arena_printf(&s->arena, ".%s", name), new, name,
-	    &other_place, err);
-}
-
-static enum status
-deliver_in(struct store *s, const struct delivery *d, int box, const char *name,
-    struct error *err)
+deliver_in(const struct delivery *d, int box, const char *name, struct error *err)
 {
 	static const char *const names[] = { "tmp", "new", "cur" };
 	int fds[COUNT_OF(names)] = { -1, -1, -1 };
@@ -123,7 +106,7 @@ deliver_in(struct store *s, const struct delivery *d, int box, const char *name,
 		st = fds[i] >= 0 ? ST_OK : ST_TEMP;
 	}
 	if (st == ST_OK)
-		st = deliver(s, d, fds[0], fds[1], name, err);
+		st = deliver(d, fds[0], fds[1], name, err);
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -164,7 +147,7 @@ maildir_add(struct store *s, const struct packet_maildir *m, int message_fd,
 	top_lines(&top, &m->envelope, &s->arena);
 	struct delivery d = { message_fd, m, buf_span(&top) };
 
-	st = deliver_in(s, &d, box, name, err);
+	st = deliver_in(&d, box, name, err);
 	close(box);
 	buf_free(&top);
 	*path = span_text(arena_printf(&s->arena, "%s/new/%s", root, name));

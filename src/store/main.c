@@ -53,7 +53,8 @@ take_setup(struct child *c, struct span packet, const int *fds, size_t fd_count)
 	c->arena = must_alloc(sizeof *c->arena);
 	c->settings = settings_of_bundle(fds[FD_BUNDLE], c->arena);
 	c->counters = map_counters(fds[FD_COUNTERS]);
-	c->page = setup.reader ? NULL : map_ledger(fds[FD_LEDGER]);
+	if (fd_count == SETUP_FDS)
+		c->page = map_ledger(fds[FD_LEDGER]);
 	return c->settings != NULL && c->counters != NULL && (c->reader || c->page != NULL);
 }
 

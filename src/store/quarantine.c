@@ -190,7 +190,6 @@ write_body(int folder, const struct packet_quarantine *q, const char *id, int me
 	struct buf head = { 0 };
 	struct draft d = { .fd = -1 };
 	char temp[64], name[64];
-	bool other_place;
 	enum status st;
 
 	prefix(&head, q);
@@ -203,7 +202,7 @@ write_body(int folder, const struct packet_quarantine *q, const char *id, int me
 	if (st == ST_OK)
 		st = draft_copy(&d, message_fd, 0, q->size, err);
 	if (st == ST_OK)
-		st = draft_finish(&d, folder, name, &other_place, err);
+		st = draft_finish(&d, folder, name, err);
 	draft_drop(&d);
 	buf_free(&head);
 	return st;

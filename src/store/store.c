@@ -14,6 +14,7 @@
 #define HOUR_MS         3600000ull
 #define SLICE_IDLE_MS   1000            /* expiry: between slices while nothing waits  */
 #define SLICE_BUSY_MS   5000            /* and while something does                    */
+#define SLICE_REST_MS   60000           /* when there was nothing to remove            */
 #define SLICE_RECORDS   500
 #define STALE_KEYS      1000            /* removed from the ledger before a rebuild    */
 
@@ -104,8 +105,13 @@ answer_body(struct request *r, enum status st, struct span path, const struct er
 static bool
 do_journal(struct request *r)
 {
-	journal_add(r->store, r->body.rest, clock_mono_ms());
-	return true;
+	while (r->body.rest.len > 0 && !r->body.bad) {
+		struct span record = unpack_span(&r->body);
+
+		if (!r->body.bad)
+			journal_add(r->store, record, clock_mono_ms());
+	}
+	return !r->body.bad;
 }
 
 static bool
@@ -250,8 +256,10 @@ store_tick(struct store *s, uint64_t now, bool idle)
 {
 	tick_database(s, now);
 	if (now >= s->next_slice + (idle ? 0 : SLICE_BUSY_MS - SLICE_IDLE_MS)) {
-		s->next_slice = now + SLICE_IDLE_MS;
-		journal_expire(s, clock_unix_ms(), idle ? SLICE_RECORDS : 2 * SLICE_RECORDS);
+		bool more = journal_expire(s, clock_unix_ms(),
+		    idle ? SLICE_RECORDS : 2 * SLICE_RECORDS);
+
+		s->next_slice = now + (more ? SLICE_IDLE_MS : SLICE_REST_MS);
 	}
 	if (now >= s->next_hourly) {
 		s->next_hourly = now + HOUR_MS;

@@ -53,8 +53,8 @@ void store_count(struct store *, enum counter, uint64_t);
 
 /* journal.c: false where the bytes are no record, or the row could not be written. */
 bool journal_add(struct store *, struct span packed, uint64_t mono_ms);
-/* Removes up to `most` records older than journal-keep. */
-void journal_expire(struct store *, uint64_t unix_ms, uint64_t most);
+/* Removes up to `most` records older than journal-keep; false: there were none. */
+bool journal_expire(struct store *, uint64_t unix_ms, uint64_t most);
 
 /* ledger.c */
 void ledger_ask(struct store *, const struct packet_ledger *, struct pack *answer);

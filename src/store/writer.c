@@ -13,6 +13,7 @@
 
 #define PEERS_MAX       1024
 #define TURN_PACKETS    64              /* of one gateway before the next has its turn */
+#define LAST_TURNS      1000            /* of one that is about to be left        */
 #define END_MS          100000          /* without a master: the longest a gateway has */
 
 struct peer { int fd; uint32_t index; uint8_t *kept; size_t kept_len; };
@@ -105,8 +106,9 @@ peer_turn(struct writer *w, struct peer *p, unsigned most)
 static void
 drain_peer(struct writer *w, struct peer *p)
 {
-	while (p->fd >= 0 && p->kept == NULL && peer_turn(w, p, TURN_PACKETS))
-		;
+	for (unsigned n = 0; n < LAST_TURNS && p->fd >= 0 && p->kept == NULL; n++)
+		if (!peer_turn(w, p, TURN_PACKETS))
+			return;
 }
 
 static struct peer *
@@ -307,7 +309,7 @@ wait_and_serve(struct writer *w, struct pollfd *polls)
 static void
 finish(struct writer *w)
 {
-	for (size_t i = 0; i < w->peer_count; i++)
+	for (size_t i = 0; i < w->peer_count && w->started && !w->over; i++)
 		drain_peer(w, &w->peers[i]);
 	store_close(&w->store);
 	if (w->draining)

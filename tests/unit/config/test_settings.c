@@ -284,6 +284,8 @@ test_hops(void **state)
 static const struct { const char *name, *in, *out; } bad[] = {
 	{ "unknown, one near", "hostnmae a;",
 	  "c:1:1: unknown setting `hostnmae': did you mean `hostname'?\n" },
+	{ "unknown, a third of it wrong", "hstnam a;",
+	  "c:1:1: unknown setting `hstnam': did you mean `hostname'?\n" },
 	{ "unknown block", "listner a { }",
 	  "c:1:1: unknown setting `listner': did you mean `listener'?\n" },
 	{ "unknown, none near", "frobnicate 1;", "c:1:1: unknown setting `frobnicate'\n" },

@@ -148,6 +148,9 @@ test_nul(void **state)
 	memory_free(&m);
 }
 
+#define OPEN  "d/x:1:35: expected } for the { of line 1\n"
+#define OPEN4 OPEN OPEN OPEN OPEN
+
 /* `c' is d/c here, so that relative paths have a folder. */
 static const struct {
 	const char *name, *in, *path, *included, *out, *complaints;
@@ -167,6 +170,9 @@ static const struct {
 	{ "} missing in a file", "include \"x\"; }", "d/x", "m {", "",
 	  "d/x:1:4: expected } for the { of line 1\n"
 	  "d/c:1:14: unexpected }: no block is open\n" },
+	{ "too deep in a file", "include \"x\"; b", "d/x", "a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{",
+	  "", "d/x:1:34: blocks nest more than 16 deep\n"
+	  OPEN4 OPEN4 OPEN4 OPEN4 "d/c:1:15: expected ; before the end of the file\n" },
 	{ "; of another file", "a { include \"x\"; }", "d/x", "m", "",
 	  "d/x:1:2: expected ; before the end of the file\n" },
 };
@@ -244,6 +250,41 @@ test_limits(void **state)
 		assert_string_equal(buf_text(&m.complaints.text), limits[i].out);
 		memory_free(&m);
 	}
+}
+
+/* A file counts as often as it is read: what is left takes two of the small one. */
+static void
+test_bytes_of_all(void **state)
+{
+	struct memory m = { .files = { { "c", "include \"x\";include \"x\";include \"x\";"
+	    "include \"x\";\ninclude \"y\";include \"y\";include \"y\";" }, { "x" }, { "y" } } };
+	struct buf four = { 0 };
+
+	memset(buf_room(&four, 4 << 20), '\n', (4 << 20) - 100);
+	buf_added(&four, (4 << 20) - 100);
+	m.files[1].text = buf_text(&four);
+	m.files[2].text = "#234567890123456789012345678901234567890123456789"
+	    "01234567890123456789012345678901234567890123456789"
+	    "01234567890123456789012345678901234567890123456789";
+	assert_null(memory_tree(&m));
+	assert_string_equal(buf_text(&m.complaints.text),
+	    "c:2:33: the configuration is too large\n");
+	buf_free(&four);
+	memory_free(&m);
+}
+
+static void
+test_regex(void **state)
+{
+	struct memory m = { .files = { { "c", "matches /\\/b\\\\\\d/ix c;" } } };
+	struct node *n = memory_tree(&m);
+
+	assert_true(m.ok);
+	assert_int_equal(n->token_count, 3);
+	assert_int_equal(n->tokens[1].kind, TOKEN_REGEX);
+	assert_true(span_equal(n->tokens[1].text, SPAN_LIT("/b\\\\\\d")));
+	assert_true(span_equal(n->tokens[1].flags, SPAN_LIT("ix")));
+	memory_free(&m);
 }
 
 static void
@@ -396,6 +437,8 @@ main(void)
 		cmocka_unit_test(test_includes),
 		cmocka_unit_test(test_include_depth),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_bytes_of_all),
+		cmocka_unit_test(test_regex),
 		cmocka_unit_test(test_many_complaints),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_exhaustive),

@@ -346,6 +346,31 @@ test_widest(void **state)
 	arena_free(&arena);
 }
 
+/* What has been closed does not count: many nots and parentheses side by side. */
+static void
+test_side_by_side(void **state)
+{
+	static const char *const words[] = { "not", "(", "not", "client.local", ")", "and" };
+	struct token tokens[2 * POLICY_DEPTH * COUNT_OF(words)];
+	struct lists lists = { 0 };
+	struct arena arena = { 0 };
+	struct complaints c = { 0 };
+	struct findings f = { 0 };
+	enum fact decided;
+
+	for (size_t i = 0; i < COUNT_OF(tokens); i++)
+		tokens[i] = (struct token){ .text = span_text(words[i % COUNT_OF(words)]),
+			.kind = strchr("()", words[i % COUNT_OF(words)][0]) != NULL ?
+			    TOKEN_OPERATOR : TOKEN_WORD };
+	struct reader r = { tokens, 0, COUNT_OF(tokens) - 1, { "t", 1, 99 }, &lists, &arena, &c };
+	const struct expression *e = expression_parse(&r);
+
+	assert_non_null(e);
+	findings_set_truth(&f, FACT_CLIENT_LOCAL, true);
+	assert_int_equal(expression_value(e, &f, &decided), TRUTH_YES);
+	arena_free(&arena);
+}
+
 int
 main(void)
 {
@@ -353,6 +378,7 @@ main(void)
 		cmocka_unit_test(test_exhaustive),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_widest),
+		cmocka_unit_test(test_side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,12 @@ static const struct { const char *text, *want; } errors[] = {
 	{ "policy p { otherwise reject \"5.7.1 \"; }",
 	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
 	  "not `5.7.1 '\n" },
+	{ "policy p { otherwise reject \"5.7. a\"; }",
+	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
+	  "not `5.7. a'\n" },
+	{ "policy p { otherwise reject \"550 no\"; }",
+	  "t:1:29: expected a reply such as \"5.7.1 text\" or \"550 5.7.1 text\", "
+	  "not `550 no'\n" },
 	{ "policy p { otherwise quarantine; }",
 	  "t:1:32: expected a class: at most 40 letters, digits, - and _ before the end\n" },
 	{ "policy p { otherwise quarantine ../x; }",

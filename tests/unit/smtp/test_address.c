@@ -124,7 +124,7 @@ test_length(void **state)
 }
 
 static const struct { const char *in, *normal, *domain; } normals[] = {
-	{ "", "", "" }, { "A@B.C", "A@b.c", "B.C" }, { "a@b.", "a@b", "b." },
+	{ "", "", "" }, { "A@B.C", "A@b.c", "B.C" }, { "a@b.", "a@b", "b." }, { "a@b...", "a@b", "b..." },
 	{ "postmaster", "postmaster", "" }, { "\"a\"@B", "a@b", "B" },
 	{ "\"a.b\"", "a.b", "" }, { "\"\\a\\b\"@c", "ab@c", "c" },
 	{ "\"a b\"@c", "\"a b\"@c", "c" }, { "\"a\\ b\"@c", "\"a b\"@c", "c" },

@@ -79,6 +79,9 @@ static const struct script scripts[] = {
 	    "A: body 9", "C: BDAT 9", "A: sent", "S: 250 9", "E: HELD", "A: commit",
 	    "C: BDAT 0 LAST", "S: 250 a", "S: 550 b", "S: 250 c", "E: DONE", "R: 0 250 a",
 	    "R: 1 550 b", "R: 2 250 c", "A: reusable" } },
+	{ "LMTP, chunks, last reply a refusal", LMTP, { LMTP_CHUNKED, MAIL, RCPTS, OK, OK, OK, OK,
+	    "E: BODY", "A: body 9 last", "C: BDAT 9 LAST", "A: sent", "S: 250 a", "S: 250 b",
+	    "S: 550 c", "E: DONE", "R: 1 250 b", "R: 2 550 c", "A: reusable" } },
 	{ "LMTP, one reply missing", LMTP, { LMTP_READY, GROUP, OK, OK, OK, OK, GO, "E: BODY",
 	    "A: body 9 last", "A: sent", "C: .", "S: 250 a", "S: 451 b", "A: lost closed",
 	    "E: FAILED", "R: 0 250 a", "R: 1 451 b", "R: 2 0 ", "D: yes",
@@ -90,8 +93,8 @@ static const struct script scripts[] = {
 	    "S: 550 a", GO, "E: FAILED", ALL("550 a"), "D: no" } },
 	{ "LMTP, LHLO refused", LMTP, { "S: 220 mx", "C: LHLO me", "S: 500 5.5.1 what",
 	    "E: FAILED", "F: 500 5.5.1 what (while sending LHLO)" } },
-	{ "HELO instead", PLAIN, { "S: 220 old", "C: EHLO me", "S: 502-PIPELINING",
-	    "S: 502-CHUNKING", "S: 502 SIZE 1", "W: sending HELO", "C: HELO me",
+	{ "HELO instead", PLAIN, { "S: 220 old", "C: EHLO me", "S: 502-what",
+	    "S: 502-PIPELINING", "S: 502-CHUNKING", "S: 502 SIZE 1", "W: sending HELO", "C: HELO me",
 	    "S: 250-old", "S: 250-PIPELINING", "S: 250 CHUNKING", READY, MAIL,
 	    "A: abort yes", OK, "C: RSET", OK, "E: READY" } },
 	{ "HELO refused", PLAIN, { "S: 220 old", "C: EHLO me", "S: 502 no", "C: HELO me",
@@ -419,6 +422,7 @@ run_script(const struct script *s, size_t step)
 	for (size_t i = 0; i < COUNT_OF(s->lines) && s->lines[i] != NULL; i++)
 		run_line(&r, s->lines[i]);
 	check(&r, r.events[0] == '\0', r.events);
+	check(&r, r.said[0] == '\0', r.said);
 	smtp_client_destroy(&r.c);
 	assert_null(r.c);
 	arena_free(&r.arena);

@@ -94,7 +94,7 @@ static void
 test_packets(void **state)
 {
 	for (size_t i = 0; i < COUNT_OF(packets); i++) {
-		print_message("%s\n", packets[i].name);
+		print_message("# %s\n", packets[i].name);
 		check_packet(i);
 	}
 }

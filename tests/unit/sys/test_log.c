@@ -70,8 +70,8 @@ test_stderr(void **state)
 	const char *line = came(&p);
 
 	/* 2026-11-21T22:17:57.123Z */
-	assert_true(strlen(line) > 25 && line[4] == '-' && line[10] == 'T' && line[19] == '.'
-	    && line[23] == 'Z' && line[24] == ' ');
+	assert_true(strlen(line) > 25 && line[4] == '-' && line[10] == 'T' && line[19] == '.' &&
+	    line[23] == 'Z' && line[24] == ' ');
 	assert_string_equal(line + 25, MAIL("hello") "\n");
 	place_finish(&p);
 }
@@ -124,7 +124,7 @@ test_values(void **state)
 	char want[300];
 
 	for (size_t i = 0; i < COUNT_OF(values); i++) {
-		print_message("%s\n", values[i].name);
+		print_message("# %s\n", values[i].name);
 		place_init(&p, TO_STDERR, NULL);
 		write_mail(&p.log, values[i].value);
 		snprintf(want, sizeof want, MAIL("%s") "\n", values[i].out);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct endpoint
@@ -152,6 +153,28 @@ test_unix(void **state)
 	assert_int_equal(client, -1);
 }
 
+/* One whose queue is full cannot be connected to, but is there. */
+static void
+test_unix_busy(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct endpoint e = { .path = sun.sun_path };
+	struct error err;
+	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[3];
+
+	snprintf(sun.sun_path, sizeof sun.sun_path, "/tmp/sallyport-test-busy-%d",
+	    (int)getpid());
+	assert_int_equal(bind(listening, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_int_equal(listen(listening, 0), 0);
+	assert_int_equal(net_connect(&e, &fds[0], &err), ST_OK);
+	assert_int_equal(net_connect(&e, &fds[1], &err), ST_TEMP);
+	assert_int_equal(net_listen(&e, false, &fds[2], &err), ST_TEMP);
+	assert_int_equal(access(sun.sun_path, F_OK), 0);
+	unlink(sun.sun_path);
+	close(fds[0]);
+	close(listening);
+}
+
 /* A file that is no socket is not ours to remove. */
 static void
 test_unix_other_file(void **state)
@@ -241,6 +264,7 @@ main(void)
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_unix),
+		cmocka_unit_test(test_unix_busy),
 		cmocka_unit_test(test_unix_other_file),
 		cmocka_unit_test(test_path_length),
 		cmocka_unit_test(test_is_gone),

@@ -1,0 +1,351 @@
+#!/usr/bin/python3
+"""run.py [--build DIR] [--seconds N] [--rounds N] [--varied] - what `make bench` runs.
+
+Sends the same mail through servers that all stand between smtpload and one smtpsinkd:
+
+    toy        bench/toyproxy, which stores each message in a tmpfs and looks at nothing:
+               the least that work of this kind costs
+    haproxy    a relay of octets (unpacked by tools/fetch-servers, not installed)
+    sallyport  one listener, one next hop, policy { otherwise accept; }
+
+All are up at once and take turns, case by case and round by round, because machines are
+noisy: what counts is the ratio, the CPU column first.  Prints a table of medians and
+writes DIR/bench.json.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tools"))
+sys.path.insert(0, str(HERE))
+
+import private_net  # noqa: E402
+from group import Group  # noqa: E402
+
+MAILS_A_CONNECTION = 20
+CORPUS_MAILS = 200                      # a run sends the corpus a whole number of times
+RUN_SECONDS = 0.7                       # that a run should take
+BIG_OCTETS = 50 << 20
+BASE = "toy"                            # whose CPU time the others are compared with
+
+
+@dataclass
+class Case:
+    corpus: str
+    connections: int
+    pipelining: bool
+
+    def title(self) -> str:
+        """mixed, 2 connections"""
+        plural = "s" if self.connections > 1 else ""
+        return (f"{self.corpus}, {self.connections} connection{plural}"
+                + ("" if self.pipelining else ", no pipelining"))
+
+
+CASES = [Case(corpus, connections, pipelining)
+         for corpus in ("mixed", "10 KiB")
+         for connections, pipelining in ((20, True), (2, True), (2, False),
+                                         (1, True), (1, False))]
+
+
+@dataclass
+class Run:
+    """One run of smtpload through one server."""
+    cpu: float                          # seconds a thousand mails
+    rate: float                         # mails a second
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass
+class Peer:
+    name: str
+    port: int
+    group: Group
+    runs: dict[str, list[Run]] = field(default_factory=dict)
+    idle_mb: float = 0
+    big_mb: float = 0
+
+
+class Bench:
+    def __init__(self, build: pathlib.Path, seconds: float, varied: bool):
+        self.build, self.varied = build, varied
+        self.end = time.monotonic() + seconds
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-bench-"))
+        self.work.chmod(0o755)
+        self.shm = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir="/dev/shm"))
+        self.tools = build / "bench"
+        self.peers: list[Peer] = []
+        self.sink: Group | None = None
+        self.sink_port = 0
+        self.missing: list[str] = []
+
+    # what is needed
+
+    def compile(self) -> None:
+        """The tools, where their sources are newer."""
+        self.tools.mkdir(parents=True, exist_ok=True)
+        for name, sources, flags in (("smtpload", ["smtpload.c", "mail.c"], []),
+                                     ("smtpsinkd", ["smtpsinkd.c"], []),
+                                     ("toyproxy", ["toyproxy.c"], ["-pthread"])):
+            files = [HERE / source for source in sources]
+            made = self.tools / name
+            newest = max(path.stat().st_mtime for path in [*files, HERE / "mail.h"])
+            if not made.exists() or made.stat().st_mtime < newest:
+                subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall",
+                                *flags, "-o", made, *files, "-lcrypto"], check=True)
+
+    def make_mail(self) -> None:
+        """The same in every run: the generator has a fixed seed."""
+        for name, options in (("mixed", []), ("10 KiB", ["--fixed", "10240"]),
+                              ("big", ["--fixed", str(BIG_OCTETS)])):
+            folder = self.tools / "mail" / name
+            if folder.exists():
+                continue
+            half = folder.with_name("half")
+            shutil.rmtree(half, ignore_errors=True)
+            last = [str(CORPUS_MAILS)] if name == "mixed" else []
+            subprocess.run([sys.executable, HERE / "gencorpus.py", *options, half, *last],
+                           check=True)
+            half.rename(folder)
+
+    def fetch_haproxy(self) -> None:
+        """Needs the outside network, once."""
+        subprocess.run([HERE.parent / "tools/fetch-servers", self.build / "servers",
+                        "haproxy"], check=False, stdout=sys.stderr)
+
+    # servers
+
+    def start(self, name: str, command: list, environment=None) -> Group:
+        return Group(name, [str(word) for word in command],
+                     str(self.work / f"{name}.log"), environment)
+
+    def wait_listening(self, name: str, port: int, group: Group) -> None:
+        for _ in range(300):
+            if private_net.is_listening(port):
+                return
+            if not group.is_alive():
+                break
+            time.sleep(0.05)
+        log = (self.work / f"{name}.log").read_text(errors="replace")
+        raise SystemExit(f"{name} does not listen on {port}:\n{log}")
+
+    def add(self, name: str, port: int, command: list, environment=None) -> None:
+        group = self.start(name, command, environment)
+        self.peers.append(Peer(name, port, group))
+        self.wait_listening(name, port, group)
+
+    def start_sink(self) -> None:
+        self.sink_port = private_net.free_port()
+        self.sink = self.start("sink", [self.tools / "smtpsinkd", "-p", self.sink_port])
+        self.wait_listening("sink", self.sink_port, self.sink)
+
+    def start_toy(self) -> None:
+        port = private_net.free_port()
+        self.add("toy", port, [self.tools / "toyproxy", "-l", port, "-b", self.sink_port,
+                               "-s", self.shm])
+
+    def start_haproxy(self) -> None:
+        """Left out, and said so, where it cannot be had."""
+        root = self.build / "servers/haproxy/root/usr"
+        if not (root / "sbin/haproxy").exists():
+            self.missing.append("haproxy: could not be downloaded")
+            return
+        port = private_net.free_port()
+        config = self.work / "haproxy.cfg"
+        config.write_text(
+            "global\n  nbthread 1\n  maxconn 1000\ndefaults\n  mode tcp\n"
+            "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
+            f"listen relay\n  bind 127.0.0.1:{port}\n  server sink "
+            f"127.0.0.1:{self.sink_port}\n", encoding="ascii")
+        libraries = ":".join(str(path) for path in (root / "lib").glob("*-linux-gnu*"))
+        self.add("haproxy", port, [root / "sbin/haproxy", "-db", "-f", config],
+                 {"LD_LIBRARY_PATH": libraries})
+
+    def start_sallyport(self) -> None:
+        program = self.build / "src/master/sallyport"
+        if not program.exists():
+            self.missing.append(f"sallyport: {program} is not built")
+            return
+        port = private_net.free_port()
+        config = self.work / "sallyport.conf"
+        config.write_text(
+            f"hostname bench.example.com;\nlog stderr;\n"
+            f"state-directory {self.work}/state;\nspool-directory {self.work}/spool;\n"
+            f"control-socket {self.work}/run/control;\n"
+            f"listener bench {{ address 127.0.0.1:{port}; policy bench; "
+            f"next-hop 127.0.0.1:{self.sink_port}; }}\n"
+            "policy bench { otherwise accept; }\n", encoding="ascii")
+        self.add("sallyport", port, [program, "-c", config, "daemon"])
+
+    def sink_counts(self) -> dict:
+        """What has arrived since the last call."""
+        log = self.work / "sink.log"
+        before = log.stat().st_size
+        os.kill(self.sink.process.pid, signal.SIGUSR2)
+        while not (text := log.read_text(encoding="ascii")[before:]).endswith("\n"):
+            time.sleep(0.005)
+        return json.loads(text)
+
+    # measuring
+
+    def load(self, port: int, folder: str, mails: int, *options: str) -> dict:
+        command = [self.tools / "smtpload", "-h", f"127.0.0.1:{port}", "-d",
+                   self.tools / "mail" / folder, "-n", str(mails), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"smtpload failed: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def run(self, peer: Peer, case: Case, mails: int) -> Run:
+        self.sink_counts()
+        before = peer.group.cpu_s()
+        options = ["-c", str(case.connections), "-m", str(MAILS_A_CONNECTION)]
+        options += [] if case.pipelining else ["-P"]
+        options += ["-V"] if self.varied else []
+        told = self.load(peer.port, case.corpus, mails, *options)
+        time.sleep(0.02)                # what is done after the reply counts, too
+        cpu = (peer.group.cpu_s() - before) * 1000 / mails
+        arrived = self.sink_counts()["msgs"]
+        if arrived != mails:
+            raise SystemExit(f"{peer.name}: {mails} mails accepted, {arrived} arrived")
+        return Run(cpu, told["msg_s"], told["lat_us"]["p50"] / 1000,
+                   told["lat_us"]["p99"] / 1000)
+
+    def measure(self, rounds: int) -> None:
+        """A first round warms up and says how many mails a run takes."""
+        mails = {}
+        for case in CASES:
+            for peer in self.peers:
+                rate = self.run(peer, case, CORPUS_MAILS).rate
+                times = max(1, min(20, round(rate * RUN_SECONDS / CORPUS_MAILS)))
+                mails[peer.name, case.title()] = CORPUS_MAILS * times
+        for number in range(rounds):
+            for case in CASES:
+                if number > 0 and time.monotonic() > self.end:
+                    return
+                for peer in self.peers:
+                    count = mails[peer.name, case.title()]
+                    peer.runs.setdefault(case.title(), []).append(
+                        self.run(peer, case, count))
+
+    def measure_memory(self) -> None:
+        """Idle after all the work, and the peak while a large message passes."""
+        time.sleep(1)
+        for peer in self.peers:
+            peer.idle_mb = peer.group.memory_mb()
+        for peer in self.peers:
+            peak = [0.0]
+            over = threading.Event()
+
+            def watch(group=peer.group):
+                while not over.wait(0.002):
+                    peak[0] = max(peak[0], group.memory_mb())
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            try:
+                self.load(peer.port, "big", 3, "-c", "1")
+            finally:
+                over.set()
+                watcher.join()
+            peer.big_mb = peak[0]
+
+    def close(self) -> None:
+        for group in [peer.group for peer in self.peers] + [self.sink]:
+            if group:
+                group.end()
+        shutil.rmtree(self.work, ignore_errors=True)
+        shutil.rmtree(self.shm, ignore_errors=True)
+
+
+def median(runs: list[Run], name: str) -> float:
+    return statistics.median(getattr(run, name) for run in runs)
+
+
+def rows(peers: list[Peer]) -> list[dict]:
+    """A row a case and peer."""
+    base = next(peer for peer in peers if peer.name == BASE)
+    table = []
+    for case in CASES:
+        for peer in peers:
+            runs = peer.runs[case.title()]
+            ratios = [run.cpu / low.cpu for run, low in zip(runs, base.runs[case.title()])
+                      if low.cpu > 0]
+            table.append({
+                "case": case.title(), "peer": peer.name, "rounds": len(runs),
+                "cpu_s_per_1000": round(median(runs, "cpu"), 4),
+                "ratio_to_toy": round(statistics.median(ratios), 2) if ratios else None,
+                "p50_ms": round(median(runs, "p50_ms"), 3),
+                "p99_ms": round(median(runs, "p99_ms"), 3),
+                "msg_s": round(median(runs, "rate"))})
+    return table
+
+
+def memory_rows(peers: list[Peer]) -> list[dict]:
+    return [{"peer": peer.name, "processes": peer.group.processes(),
+             "idle_pss_mb": round(peer.idle_mb, 1),
+             "with_50_mib_mb": round(peer.big_mb, 1)} for peer in peers]
+
+
+def print_tables(table: list[dict], memory: list[dict]) -> None:
+    last = ""
+    print(f"{'':12}{'CPU s/1000':>12}{'x toy':>8}{'p50 ms':>10}{'p99 ms':>10}{'mails/s':>10}")
+    for row in table:
+        if row["case"] != last:
+            last = row["case"]
+            print(last)
+        print(f"  {row['peer']:10}{row['cpu_s_per_1000']:12.3f}{row['ratio_to_toy'] or 0:8.2f}"
+              f"{row['p50_ms']:10.3f}{row['p99_ms']:10.2f}{row['msg_s']:10}")
+    print(f"\n{'memory':12}{'processes':>12}{'idle MB':>10}{'with a 50 MiB mail':>20}")
+    for row in memory:
+        print(f"  {row['peer']:10}{row['processes']:12}{row['idle_pss_mb']:10.1f}"
+              f"{row['with_50_mib_mb']:20.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="compares servers; see the head of run.py")
+    parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build")
+    parser.add_argument("--seconds", type=float, default=240, help="begin no case after that")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--varied", action="store_true", help="each mail is unique")
+    options = parser.parse_args()
+    bench = Bench(options.build.resolve(), options.seconds, options.varied)
+    try:
+        bench.compile()
+        bench.make_mail()
+        bench.fetch_haproxy()
+        private_net.enter()             # without root: among this machine's own ports
+        bench.start_sink()
+        bench.start_toy()
+        bench.start_haproxy()
+        bench.start_sallyport()
+        bench.measure(options.rounds)
+        bench.measure_memory()
+        table, memory = rows(bench.peers), memory_rows(bench.peers)
+        means = bench.sink.account.kind
+    finally:
+        bench.close()
+    print_tables(table, memory)
+    for text in bench.missing:
+        print(f"left out: {text}")
+    result = {"when": time.strftime("%Y-%m-%dT%H:%M:%S"), "cpu_from": means,
+              "cores": os.cpu_count(), "varied": options.varied, "cases": table,
+              "memory": memory, "left_out": bench.missing}
+    (bench.build / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+/*
+ * policy.c - fuzz target: hostile policies, evaluated over any findings.
+ *
+ * The text ends at the first NUL; the bytes behind it choose the findings.  Oracles:
+ * compiling and walking are deterministic; a walk for many recipients says what
+ * policy_evaluate says; the trace fits the verdict; a condition as it is kept for
+ * explain reads and evaluates as the one written.
+ */
+#include "lib/policy/policy.h"
+
+struct text_source { struct config_source base; struct span text; };
+
+struct compiled {
+	struct arena       arena;
+	struct complaints  complaints;
+	const struct policy_set *set;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void
+expect(bool so)
+{
+	if (!so)
+		abort();
+}
+
+static bool
+read_text(
+    struct config_source *s, const char *path, struct span *bytes, struct error *why)
+{
+	*bytes = container_of(s, struct text_source, base)->text;
+	return strcmp(path, "t") == 0;
+}
+
+static void
+compile(struct compiled *c, struct span text, bool with_listener)
+{
+	struct listener listener = { .name = "in", .policy = "p", .place = { "t", 1, 1 },
+		.policy_place = { "t", 1, 1 } };
+	struct settings s = { .listeners = &listener, .listener_count = with_listener };
+	struct text_source source = { { read_text }, text };
+	bool ok;
+
+	*c = (struct compiled){ 0 };
+	s.tree = tree_parse(&source.base, "t", &c->arena, &c->complaints, &ok);
+	c->set = ok ? policy_compile(&s, &c->arena, &c->complaints) : NULL;
+	expect((c->set == NULL) == (c->complaints.count > 0));
+}
+
+static void
+compiled_finish(struct compiled *c)
+{
+	arena_free(&c->arena);
+	buf_free(&c->complaints.text);
+}
+
+static uint8_t
+take(struct span *s)
+{
+	if (s->len == 0)
+		return 0;
+	uint8_t c = s->ptr[0];
+
+	*s = span_slice(*s, 1, s->len);
+	return c;
+}
+
+static void
+take_known(struct span *s, enum fact fact, struct findings *f)
+{
+	size_t text = take(s);
+	struct address a = { .bytes = { [10] = 0xff, 0xff, (uint8_t)text } };
+
+	switch (fact_row(fact)->type) {
+	case TYPE_TRUTH:
+		findings_set_truth(f, fact, text & 1);
+		break;
+	case TYPE_NUMBER:
+	case TYPE_SIZE:
+	case TYPE_TIME:
+		findings_set_number(f, fact, (int64_t)text << (text & 31));
+		break;
+	case TYPE_ENUM:
+		findings_set_number(f, fact, 0);
+		break;
+	case TYPE_NETWORK:
+		findings_set_address(f, fact, &a);
+		break;
+	case TYPE_TEXT:
+	case TYPE_MAILBOX:
+	case TYPE_DOMAIN:
+		text = text < s->len ? text : s->len;
+		findings_set_text(f, fact, span_slice(*s, 0, text));
+		break;
+	}
+}
+
+static void
+take_findings(struct span *s, struct findings *f)
+{
+	*f = (struct findings){ 0 };
+	for (unsigned i = 0; i < FACT_COUNT; i++)
+		switch (take(s) % 3) {
+		case 1:
+			take_known(s, (enum fact)i, f);
+			break;
+		case 2:
+			findings_set_unknown(f, (enum fact)i, "fuzz");
+			break;
+		}
+}
+
+static void
+check_trace(const struct policy *p, const struct verdict *v)
+{
+	bool unknown = false;
+	size_t last = (size_t)(v->rule - p->rules);
+
+	expect(last < p->rule_count && v->rule->has_fate && !v->rule->monitor);
+	expect(v->traces[last].result == TRACE_FIRED && v->fate == v->rule->fate);
+	expect(v->change_count <= POLICY_CHANGES);
+	for (size_t i = 0; i < p->rule_count; i++) {
+		const struct rule *r = &p->rules[i];
+		enum trace_result t = v->traces[i].result;
+
+		expect((t == TRACE_SKIPPED) == (i > last));
+		expect(i >= last || t != TRACE_FIRED || r->monitor || !r->has_fate);
+		unknown |= t == TRACE_UNKNOWN && !r->monitor;
+	}
+	expect(unknown == v->unknown_met);
+}
+
+static void
+expect_same(const struct policy *p, const struct verdict *a, const struct verdict *b)
+{
+	expect(a->fate == b->fate && a->rule == b->rule && a->fact == b->fact);
+	expect(a->change_count == b->change_count && a->unknown_met == b->unknown_met);
+	expect(memcmp(a->traces, b->traces, p->rule_count * sizeof *a->traces) == 0);
+}
+
+/* Behind a queue nobody else's mail is refused. */
+static void
+check_after_queue(
+    const struct policy *p, const struct findings *f, const struct verdict *v)
+{
+	const struct value *local = &f->values[FACT_CLIENT_LOCAL];
+	const struct value *user = &f->values[FACT_CLIENT_AUTHENTICATED];
+
+	if (v->fate == FATE_REJECT && span_equal(p->name, SPAN_LIT("p")))
+		expect((local->state == FACT_KNOWN && local->truth) ||
+		    (user->state == FACT_KNOWN && user->truth));
+}
+
+/* Lists are in the text around the rule: such a condition cannot stand alone. */
+static void
+check_round_trip(const struct rule *r, const struct findings *f)
+{
+	struct compiled c;
+	struct buf b = { 0 };
+	enum fact one, other;
+
+	if (r->when == NULL || memchr(r->text.ptr, '@', r->text.len) != NULL)
+		return;
+	buf_printf(&b, "policy x { rule r when ");
+	buf_add(&b, r->text);
+	buf_printf(&b, " then accept; otherwise accept; }");
+	compile(&c, buf_span(&b), false);
+	expect(c.set != NULL);
+	const struct rule *again = &c.set->policies[0].rules[0];
+
+	expect(span_equal(again->text, r->text));
+	expect(expression_value(r->when, f, &one) ==
+	       expression_value(again->when, f, &other));
+	expect(one == other);
+	compiled_finish(&c);
+	buf_free(&b);
+}
+
+static void
+walk(const struct policy *p, struct span facts)
+{
+	struct arena arena = { 0 };
+	struct findings f;
+	struct verdict one, two, other;
+	struct policy_walk w;
+
+	take_findings(&facts, &f);
+	policy_walk_begin(&w, p, &f, &arena);
+	for (int recipient = 0; recipient < 3; recipient++) {
+		findings_set_truth(&f, FACT_RECIPIENT_LOCAL, take(&facts) & 1);
+		take_known(&facts, FACT_RECIPIENT, &f);
+		policy_walk_recipient(&w, &arena, &one);
+		policy_evaluate(p, &f, &arena, &two);
+		policy_evaluate(p, &f, &arena, &other);
+		expect_same(p, &one, &two);
+		expect_same(p, &two, &other);
+		check_trace(p, &one);
+		check_after_queue(p, &f, &one);
+	}
+	for (size_t i = 0; i < p->rule_count && i < 20; i++)
+		check_round_trip(&p->rules[i], &f);
+	arena_free(&arena);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct span all = { bytes, n };
+	size_t end = n > 0 ? span_find(all, '\0') : 0;
+	struct span text = span_slice(all, 0, end);
+	bool with_listener = memmem(text.ptr, text.len, "policy p ", 9) != NULL;
+	struct compiled c, again;
+
+	compile(&c, text, with_listener);
+	compile(&again, text, with_listener);
+	expect((c.set == NULL) == (again.set == NULL));
+	expect(
+	    strcmp(buf_text(&c.complaints.text), buf_text(&again.complaints.text)) == 0);
+	for (size_t i = 0; c.set != NULL && i < c.set->policy_count && i < 20; i++)
+		walk(&c.set->policies[i], span_slice(all, end < n ? end + 1 : n, n));
+	compiled_finish(&again);
+	compiled_finish(&c);
+	return 0;
+}
