@@ -22,7 +22,8 @@ def mounts() -> list[tuple[str, str, str]]:
 
 def own_path(controller: str) -> str:
     """Our place in the hierarchy of a controller; "" is that of version 2."""
-    for line in pathlib.Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
+    text = pathlib.Path("/proc/self/cgroup").read_text(encoding="ascii")
+    for line in text.splitlines():
         _, names, path = line.split(":", 2)
         if controller in names.split(","):
             return path.lstrip("/")
@@ -42,7 +43,7 @@ def parents() -> list[tuple[pathlib.Path, str]]:
 
 
 def stat_fields(pid: int) -> list[str]:
-    """/proc/PID/stat from the third field, the state, on; [] if there is no such process."""
+    """/proc/PID/stat from the third field, the state, on; [] if there is none."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="latin-1")
     except OSError:

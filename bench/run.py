@@ -302,13 +302,15 @@ def memory_rows(peers: list[Peer]) -> list[dict]:
 
 def print_tables(table: list[dict], memory: list[dict]) -> None:
     last = ""
-    print(f"{'':12}{'CPU s/1000':>12}{'x toy':>8}{'p50 ms':>10}{'p99 ms':>10}{'mails/s':>10}")
+    print(f"{'':12}{'CPU s/1000':>12}{'x toy':>8}{'p50 ms':>10}{'p99 ms':>10}"
+          f"{'mails/s':>10}")
     for row in table:
         if row["case"] != last:
             last = row["case"]
             print(last)
-        print(f"  {row['peer']:10}{row['cpu_s_per_1000']:12.3f}{row['ratio_to_toy'] or 0:8.2f}"
-              f"{row['p50_ms']:10.3f}{row['p99_ms']:10.2f}{row['msg_s']:10}")
+        print(f"  {row['peer']:10}{row['cpu_s_per_1000']:12.3f}"
+              f"{row['ratio_to_toy'] or 0:8.2f}{row['p50_ms']:10.3f}"
+              f"{row['p99_ms']:10.2f}{row['msg_s']:10}")
     print(f"\n{'memory':12}{'processes':>12}{'idle MB':>10}{'with a 50 MiB mail':>20}")
     for row in memory:
         print(f"  {row['peer']:10}{row['processes']:12}{row['idle_pss_mb']:10.1f}"
@@ -316,9 +318,10 @@ def print_tables(table: list[dict], memory: list[dict]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="compares servers; see the head of run.py")
+    parser = argparse.ArgumentParser(description="compares servers; see run.py's head")
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build")
-    parser.add_argument("--seconds", type=float, default=240, help="begin no case after that")
+    parser.add_argument("--seconds", type=float, default=240,
+                        help="begin no case after that")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--varied", action="store_true", help="each mail is unique")
     options = parser.parse_args()

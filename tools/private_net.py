@@ -8,6 +8,7 @@ import struct
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 IFF_UP = 1
+IFREQ = "16sH14x"                       # struct ifreq: name, flags
 
 
 def enter() -> bool:
@@ -17,10 +18,9 @@ def enter() -> bool:
     if libc.unshare(CLONE_NEWNET) != 0:
         return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sH14x", b"lo", 0)
-        _, flags = struct.unpack("16sH14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))
-        request = struct.pack("16sH14x", b"lo", flags | IFF_UP)
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, request)
+        answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack(IFREQ, b"lo", 0))
+        _, flags = struct.unpack(IFREQ, answer)
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack(IFREQ, b"lo", flags | IFF_UP))
     return True
 
 

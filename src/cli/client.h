@@ -13,6 +13,7 @@ enum answer {
 
 /* The words as one line of the protocol (src/master/control.h). */
 void client_line(struct buf *, char *const *words, size_t count);
-/* What follows the first line goes to standard output, after `error` to standard error. */
+/* What follows the first line goes to standard output, after `error` to standard error.
+ */
 enum answer client_ask(const char *path, struct span line);
 #endif

@@ -95,8 +95,8 @@ run_config(const struct options *o, int count, char **words)
 }
 
 /*
- * Where the daemon listens.  A configuration with errors in it must not keep us from asking
- * it, so then a line with the setting will do.
+ * Where the daemon listens.  A configuration with errors in it must not keep us from
+ * asking it, so then a line with the setting will do.
  */
 static void
 find_control(const char *configuration, char path[256])
@@ -106,12 +106,14 @@ find_control(const char *configuration, char path[256])
 	FILE *file = c == NULL ? fopen(configuration, "r") : NULL;
 	char line[512];
 
-	snprintf(path, 256, "%s", c != NULL ? c->settings->control_socket : DEFAULT_CONTROL);
+	snprintf(
+	    path, 256, "%s", c != NULL ? c->settings->control_socket : DEFAULT_CONTROL);
 	while (file != NULL && fgets(line, sizeof line, file) != NULL)
 		if (sscanf(line, " control-socket %255[^ \t\n;]", path) == 1)
 			break;
 	if (c == NULL)
-		fprintf(stderr, "sallyport: %s has errors (sallyport config check); trying %s\n",
+		fprintf(stderr,
+		    "sallyport: %s has errors (sallyport config check); trying %s\n",
 		    configuration, path);
 	if (file != NULL)
 		fclose(file);
@@ -169,13 +171,16 @@ run_version(const struct options *o, int count, char **words)
 static int run_help(const struct options *, int, char **);
 
 static const struct subcommand subcommands[] = {
-	{ "daemon", "[--quiet]", "run in the foreground, as systemd wants it", run_daemon },
-	{ "config", "check", "read the configuration, say what is wrong with it", run_config },
+	{ "daemon", "[--quiet]", "run in the foreground, for a service manager",
+	    run_daemon },
+	{ "config", "check", "read the configuration, say what is wrong with it",
+	    run_config },
 	{ "config", "show", "print every setting with its value", run_config },
-	{ "status", "[--json|--prometheus]", "how the daemon is: 0 well, 1 degraded, 2 not there",
-	    run_status },
+	{ "status", "[--json|--prometheus]",
+	    "how the daemon is: 0 well, 1 degraded, 2 not there", run_status },
 	{ "track", "[OPTION...]", "search the journal: what became of which mail", ask },
-	{ "explain", "[--json] ID", "why a mail met its fate: facts, rules, replies", run_explain },
+	{ "explain", "[--json] ID", "why a mail met its fate: facts, rules, replies",
+	    run_explain },
 	{ "reload", "", "take the configuration as it is on disk now", run_alone },
 	{ "stop", "", "finish what is under way, then end", run_alone },
 	{ "version", "", "print the version", run_version },
@@ -186,8 +191,8 @@ static int
 run_help(const struct options *o, int count, char **words)
 {
 	printf("usage: sallyport [-c FILE] [--control PATH] COMMAND\n\n"
-	       "A content filter for mail servers: it takes mail at one door, examines it, and\n"
-	       "hands it on by the other, by the rules of a policy.\n\n");
+	       "A content filter for mail servers: it takes mail at one door, examines it\n"
+	       "and hands it on by the other, by the rules of a policy.\n\n");
 	for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
 		char form[64];
 
@@ -195,14 +200,16 @@ run_help(const struct options *o, int count, char **words)
 		    subcommands[i].arguments);
 		printf("  %-30s %s\n", form, subcommands[i].sentence);
 	}
-	printf("\n  -c, --config FILE              instead of %s\n"
-	       "      --control PATH             the daemon's socket, instead of the configured\n\n"
-	       "First steps:\n"
-	       "  sallyport config check         is the configuration good?\n"
-	       "  sallyport status               is the daemon well, and what did it do?\n"
-	       "  sallyport track                the last mails, each with its id\n"
-	       "  sallyport explain ID           one of them, in full\n\n"
-	       "Manuals: sallyport(8), sallyport.conf(5)\n",
+	printf(
+	    "\n  -c, --config FILE              instead of %s\n"
+	    "      --control PATH             the daemon's socket, instead of the "
+	    "configured\n\n"
+	    "First steps:\n"
+	    "  sallyport config check         is the configuration good?\n"
+	    "  sallyport status               is the daemon well, and what did it do?\n"
+	    "  sallyport track                the last mails, each with its id\n"
+	    "  sallyport explain ID           one of them, in full\n\n"
+	    "Manuals: sallyport(8), sallyport.conf(5)\n",
 	    DEFAULT_CONFIGURATION);
 	return 0;
 }

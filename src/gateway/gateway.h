@@ -16,6 +16,8 @@
 #include <event2/event_struct.h>
 
 #define READ_BYTES (256u << 10)         /* one read from a socket, at most */
+#define BODY_BYTES (64u << 10)
+#define GATHER_BYTES 16384
 
 /* Intrusive doubly linked list: a head that is itself a node, so that an element can
    leave without knowing which list it is on. */
@@ -107,9 +109,14 @@ struct gateway {
 	struct event       burial;      /* runs at the end of the turn */
 
 	uint64_t           memory_used, spool_used;
+	/* Short runs of the message being read, on their way to its descriptor: message.c. */
+	struct message    *gathering;
+	size_t             gathered;
+	uint8_t            gather[GATHER_BYTES];
 	bool               disk_low;
 	uint64_t           id_unique;   /* for record ids */
 	uint8_t           *read_buffer; /* READ_BYTES */
+	uint8_t           *body_buffer; /* BODY_BYTES: a small message on its way out */
 	uint8_t           *record_buffer;       /* RECORD_BYTES */
 };
 

@@ -18,7 +18,8 @@ struct inspector {
 	uint32_t      index, generation, serial;
 	clockid_t     cpu_clock;
 	bool          has_clock;
-	uint64_t      cpu_at_start, began;
+	uint64_t      cpu_at_check, began;      /* cpu: at the job's first check */
+	bool          checked;
 	struct job   *job;
 	uint64_t      jobs;             /* done: a process is renewed after so many */
 	bool          busy;             /* also while a cancelled job still runs */
@@ -172,7 +173,11 @@ check_slot(struct inspector *i)
 {
 	struct job *j = i->job;
 
-	if (j != NULL && !j->demoted && cpu_ms(i) - i->cpu_at_start > INSPECT_DEMOTE)
+	if (!i->checked)
+		i->cpu_at_check = cpu_ms(i);
+	i->checked = true;
+	if (j != NULL && !j->demoted &&
+	    cpu_ms(i) - i->cpu_at_check > INSPECT_DEMOTE - CHECK_MS)
 		j->demoted = true;
 	if (now_ms() - i->began > INSPECT_PATIENCE)
 		slot_failed(i, "no answer");
@@ -320,7 +325,7 @@ start_job(struct inspector *i, struct job *j)
 	j->demoted = false;
 	i->job = j;
 	i->busy = true;
-	i->cpu_at_start = cpu_ms(i);
+	i->checked = false;
 	return ipc_send(i->fd, packet, &j->message, 1) == IPC_OK;
 }
 

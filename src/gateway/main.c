@@ -11,6 +11,7 @@
 #include "sys/sandbox.h"
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -354,11 +355,22 @@ gateway_create(void)
 	link_init(&g->dead_connections);
 	warm_up(g);
 	g->read_buffer = must_alloc(READ_BYTES);
+	g->body_buffer = must_alloc(BODY_BYTES);
 	g->record_buffer = must_alloc(RECORD_BYTES);
 	g->clients = clients_create(g->id_unique);
 	g->inspectors = inspectors_create(g);
 	g->store = storelink_create(g);
 	return g;
+}
+
+/* The master decides when to go; a broken socket is an error code. */
+static void
+ignore_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
+
+	for (size_t i = 0; i < COUNT_OF(ignored); i++)
+		signal(ignored[i], SIG_IGN);
 }
 
 int
@@ -367,6 +379,7 @@ main(void)
 	struct gateway *g = gateway_create();
 	struct timeval second = { 1, 0 };
 
+	ignore_signals();
 	all_descriptors();
 	event_assign(&g->master_event, g->base, g->master, EV_READ | EV_PERSIST, on_master, g);
 	event_assign(&g->tick, g->base, -1, EV_PERSIST, on_tick, g);

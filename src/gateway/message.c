@@ -5,9 +5,12 @@
 #include "sys/ipc.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
+
+#define GATHER_RUN 4096         /* longer runs are written at once */
 
 static bool
 fits_memory(const struct gateway *g, uint64_t more)
@@ -70,9 +73,8 @@ make_room(struct message *m, uint64_t more, struct error *err)
 }
 
 static enum status
-message_write(struct sink *s, struct span bytes, struct error *err)
+write_through(struct message *m, struct span bytes, struct error *err)
 {
-	struct message *m = container_of(s, struct message, sink);
 	enum status st = make_room(m, bytes.len, err);
 
 	while (st == ST_OK && bytes.len > 0) {
@@ -90,10 +92,58 @@ message_write(struct sink *s, struct span bytes, struct error *err)
 	return st;
 }
 
+enum status
+message_flush(struct message *m, struct error *err)
+{
+	struct gateway *g = m->gateway;
+	struct span bytes = { g->gather, g->gathered };
+
+	if (g->gathering != m)
+		return m->failed ? fail(err, ST_TEMP, "message", "%s", m->failure) : ST_OK;
+	g->gathering = NULL;
+	g->gathered = 0;
+	return write_through(m, bytes, err);
+}
+
+void
+message_rest(struct gateway *g)
+{
+	struct message *m = g->gathering;
+	struct error err;
+
+	if (m != NULL && message_flush(m, &err) != ST_OK) {
+		m->failed = true;
+		snprintf(m->failure, sizeof m->failure, "%s", err.text);
+	}
+}
+
+/* Dots that are dropped and newlines that are repaired cut the text into short runs. */
+static enum status
+message_write(struct sink *s, struct span bytes, struct error *err)
+{
+	struct message *m = container_of(s, struct message, sink);
+	struct gateway *g = m->gateway;
+	enum status st = ST_OK;
+
+	if (g->gathering != m || bytes.len > GATHER_RUN ||
+	    bytes.len > GATHER_BYTES - g->gathered)
+		st = message_flush(m, err);
+	if (st != ST_OK || bytes.len > GATHER_RUN)
+		return st != ST_OK ? st : write_through(m, bytes, err);
+	message_rest(g);                /* another's: its session did not, which is a bug */
+	g->gathering = m;
+	memcpy(g->gather + g->gathered, bytes.ptr, bytes.len);
+	g->gathered += bytes.len;
+	return ST_OK;
+}
+
 static enum status
 message_end(struct sink *s, struct error *err)
 {
-	return message_seal(container_of(s, struct message, sink), err);
+	struct message *m = container_of(s, struct message, sink);
+	enum status st = message_flush(m, err);
+
+	return st == ST_OK ? message_seal(m, err) : st;
 }
 
 enum status
@@ -134,6 +184,10 @@ message_finish(struct message *m)
 {
 	if (m->gateway == NULL || m->fd < 0)
 		return;
+	if (m->gateway->gathering == m) {
+		m->gateway->gathering = NULL;
+		m->gateway->gathered = 0;
+	}
 	*(m->spooled ? &m->gateway->spool_used : &m->gateway->memory_used) -= m->size;
 	close(m->fd);
 	m->fd = -1;

@@ -15,13 +15,18 @@ struct message {
 	struct gateway *gateway;
 	const struct settings *settings;
 	int             fd;             /* -1: none        */
-	bool            spooled, sealed;
+	bool            spooled, sealed, failed;
 	uint64_t        size;
+	char            failure[200];   /* of message_rest, told by the next call */
 };
 
 /* `expected`: the client's SIZE=, or 0. */
 enum status message_begin(struct message *, struct gateway *, const struct settings *,
     uint64_t expected, struct error *);
+/* Short runs wait in the gateway's one gathering buffer: written now.  message_rest does
+   so for whichever message has some, at the end of each turn of reading. */
+enum status message_flush(struct message *, struct error *);
+void message_rest(struct gateway *);
 enum status message_seal(struct message *, struct error *);
 void message_finish(struct message *);
 #endif

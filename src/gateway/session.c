@@ -286,6 +286,7 @@ session_feed(struct session *s, struct span in)
 	if (buf_len(&s->pending) == 0)
 		buf_free(&s->pending);
 	s->feeding = false;
+	message_rest(s->gateway);
 	session_flush(s);
 	if (s->gateway->draining && !s->dead && smtp_server_is_idle(s->server))
 		session_hangup(s, "421 4.3.2 Shutting down, try again later");

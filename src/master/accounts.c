@@ -36,7 +36,8 @@ accounts_find(struct accounts *a, const struct settings *s)
 	    find_account(s->user_gateway, "sallyport-gateway", FIRST_UID);
 	a->of[PROCESS_INSPECTOR] =
 	    find_account(s->user_inspector, "sallyport-inspector", FIRST_UID + 1);
-	a->of[PROCESS_STORE] = find_account(s->user_store, "sallyport-store", FIRST_UID + 2);
+	a->of[PROCESS_STORE] =
+	    find_account(s->user_store, "sallyport-store", FIRST_UID + 2);
 	a->of[PROCESS_READER] = a->of[PROCESS_STORE];
 }
 
@@ -86,7 +87,8 @@ check_parent(const char *path, struct account who, struct error *e)
 		return fail(e, ST_PERM, "directory", "%s: %s", path, strerror(errno));
 	if (who.uid != 0 && !may_search(&st, who))
 		return fail(e, ST_PERM, "directory",
-		    "user %u cannot pass through %s: chmod o+x it, or choose another place",
+		    "user %u cannot pass through %s: chmod o+x it, or choose another "
+		    "place",
 		    (unsigned)who.uid, path);
 	return ST_OK;
 }
@@ -106,7 +108,8 @@ check_owner(int fd, const char *path, struct account who, bool made, mode_t mode
 		    "%s belongs to user %u: chown -R %u:%u it", path, (unsigned)st.st_uid,
 		    (unsigned)who.uid, (unsigned)who.gid);
 	if ((st.st_mode & S_IWOTH) != 0)
-		return fail(e, ST_PERM, "directory", "%s is writable by all: chmod o-w it", path);
+		return fail(
+		    e, ST_PERM, "directory", "%s is writable by all: chmod o-w it", path);
 	return ST_OK;
 }
 

@@ -1,41 +1,26 @@
 /*
- * children.c - who runs when, and who is linked with whom; see master.h.
+ * children.c - who runs when, and what follows when one ends; see master.h.
  *
  * Every gateway is linked with the store and with inspectors of its own.  When a gateway
  * dies its inspectors go with it: they hear the end of their only link.
  */
 #include "src/master/clock.h"
 #include "src/master/master.h"
-#include "sys/ipc.h"
+#include "src/master/wiring.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FAST_DEATH_MS    5000           /* so soon after its start: wait before the next */
-#define FAST_LEAVE_MS    200            /* the same for one that left in order */
-#define BACKOFF_MAX_MS   30000
-#define SILENCE_MAX_MS   60000          /* a gateway without PONG */
-#define ANSWER_MS        15000
-#define CLOSED_MAX_MS    10000          /* between the end of its socket and its own */
-#define LEAVING_MAX_MS   60000          /* an inspector that is not needed any more */
-#define OLD_PAGES        4
-
-static struct pack
-packet(uint8_t bytes[PACKET_BYTES], enum packet_type type)
-{
-	return packet_begin(bytes, type, 0);
-}
-
-static void
-send_plain(struct process *p, enum packet_type type)
-{
-	uint8_t bytes[PACKET_BYTES];
-	struct pack body = packet(bytes, type);
-
-	process_send(p, &body, NULL, 0);
-}
+#define FAST_DEATH_MS 5000 /* so soon after its start: wait before the next */
+#define FAST_LEAVE_MS 200  /* the same for one that left in order */
+#define BACKOFF_MAX_MS 30000
+#define SILENCE_MAX_MS 60000 /* a gateway without PONG */
+#define ANSWER_MS 15000
+#define CLOSED_MAX_MS 10000  /* between the end of its socket and its own */
+#define LEAVING_MAX_MS 60000 /* an inspector that is not needed any more */
+#define OLD_PAGES 4
 
 struct process *
 children_find(const struct master *m, enum process_kind kind, uint32_t index)
@@ -44,125 +29,6 @@ children_find(const struct master *m, enum process_kind kind, uint32_t index)
 		if (p->kind == kind && p->index == index)
 			return p;
 	return NULL;
-}
-
-static void
-log_process(struct process *p, enum log_event event, enum log_priority priority,
-    const char *text)
-{
-	struct log_line line;
-	char name[40];
-
-	snprintf(name, sizeof name, "%s/%u", process_name(p->kind), p->index);
-	log_begin(&line, &p->master->log, event, priority);
-	log_word(&line, "what", name);
-	log_number(&line, "pid", (uint64_t)p->pid);
-	log_text(&line, "text", span_text(text));
-	log_end(&line);
-}
-
-static struct packet_setup
-setup_of(const struct process *p)
-{
-	const struct master *m = p->master;
-	const struct settings *s = m->configuration->settings;
-	uint64_t gateways = m->gateways;
-
-	return (struct packet_setup){
-		.index = p->index,
-		.generation = p->generation,
-		.log_target = (uint8_t)m->log.target,
-		.sandbox = (uint8_t)s->sandbox,
-		.reader = p->kind == PROCESS_READER,
-		.start_ms = m->unix_start_ms,
-		.hostname = span_text(m->hostname),
-		.memory_share = s->memory_budget / gateways,
-		.spool_share = s->spool_budget / gateways,
-		.sessions_share = (s->sessions + gateways - 1) / gateways,
-		.revision = span_text(m->configuration->revision),
-	};
-}
-
-/* How many of bundle, counters, log, ledger page travel. */
-static size_t
-setup_fds(const struct process *p, enum packet_type type)
-{
-	if (type == PACKET_SETUP)
-		return 4;
-	return p->kind == PROCESS_GATEWAY ? 2 : 1;
-}
-
-/* SETUP and RELOAD; the bundle is made anew each time, the sender's copy is closed. */
-static enum status
-send_setup(struct process *p, enum packet_type type, struct error *e)
-{
-	struct master *m = p->master;
-	uint8_t bytes[PACKET_BYTES];
-	struct pack body = packet(bytes, type);
-	struct packet_setup setup = setup_of(p);
-	int bundle = ipc_memory("configuration", m->configuration->bundle);
-	int ledger = p->kind == PROCESS_STORE ? m->ledger : m->ledger_view;
-	int fds[] = { bundle, p->page->fd, m->log.fd, ledger };
-
-	if (bundle < 0)
-		return fail(e, ST_TEMP, "process", "no memory for the configuration");
-	packet_put_setup(&body, &setup);
-	process_send(p, &body, fds, setup_fds(p, type));
-	close(bundle);
-	return ST_OK;
-}
-
-static void
-send_link(struct process *to, const struct process *other, int fd)
-{
-	uint8_t bytes[PACKET_BYTES];
-	struct pack body = packet(bytes, PACKET_LINK);
-	struct packet_link link = {
-		.kind = other->kind,
-		.index = other->index,
-		.generation = other->generation,
-		.pid = (uint64_t)other->pid,
-	};
-
-	packet_put_link(&body, &link);
-	process_send(to, &body, &fd, 1);
-}
-
-/* Without a socket pair both go on unlinked, and say 451: the log tells. */
-static void
-link_pair(struct process *a, struct process *b)
-{
-	struct error e;
-	int fds[2];
-
-	if (a == NULL || b == NULL || a->fd < 0 || b->fd < 0)
-		return;
-	if (ipc_pair(fds, &e) != ST_OK) {
-		log_process(a, EVENT_PROCESS_ENDED, LOG_IS_ERROR, e.text);
-		return;
-	}
-	send_link(a, b, fds[0]);
-	send_link(b, a, fds[1]);
-	close(fds[0]);
-	close(fds[1]);
-}
-
-static void
-send_listeners(struct process *gateway)
-{
-	const struct master *m = gateway->master;
-	const struct settings *s = m->configuration->settings;
-	uint8_t bytes[PACKET_BYTES];
-
-	for (uint32_t i = 0; i < s->listener_count; i++)
-		for (uint32_t k = 0; k < s->listeners[i].address_count; k++) {
-			struct pack body = packet(bytes, PACKET_LISTEN);
-			int fd = sockets_for(&m->sockets, &s->listeners[i].addresses[k],
-			    gateway->index);
-
-			packet_put_listen(&body, &(struct packet_listen){ i, k });
-			process_send(gateway, &body, &fd, 1);
-		}
 }
 
 /* --- starting ----------------------------------------------------------------------- */
@@ -214,10 +80,10 @@ launch(struct process *p, struct error *e)
 	const struct account *become = &m->accounts.of[p->kind];
 
 	p->generation = m->configuration->generation;
-	if (process_start(p, m->base, &m->programs, m->accounts.separate ? become : NULL, e) !=
-	    ST_OK)
+	if (process_start(p, m->base, &m->programs, m->accounts.separate ? become : NULL,
+		e) != ST_OK)
 		return ST_TEMP;
-	return send_setup(p, PACKET_SETUP, e);
+	return wiring_setup(p, PACKET_SETUP, e);
 }
 
 static enum status
@@ -225,15 +91,16 @@ start_inspector(struct process *p, struct error *e)
 {
 	if (launch(p, e) != ST_OK)
 		return ST_TEMP;
-	link_pair(p->gateway, p);
-	send_plain(p, PACKET_START);
+	wiring_link(p->gateway, p);
+	wiring_plain(p, PACKET_START);
 	return ST_OK;
 }
 
 static void
 schedule(struct process *p, uint64_t wait_ms)
 {
-	struct timeval wait = { (time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000) };
+	struct timeval wait = {
+	    (time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
 
 	evtimer_add(p->again, &wait);
 }
@@ -242,7 +109,7 @@ schedule(struct process *p, uint64_t wait_ms)
 static void
 start_failed(struct process *p, const struct error *e)
 {
-	log_process(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, e->text);
+	process_log(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, e->text);
 	if (p->pid != 0)
 		kill(p->pid, SIGKILL);
 	else
@@ -299,11 +166,11 @@ start_gateway(struct process *p, struct error *e)
 {
 	if (launch(p, e) != ST_OK)
 		return ST_TEMP;
-	send_listeners(p);
-	link_pair(p, children_find(p->master, PROCESS_STORE, 0));
+	wiring_listeners(p);
+	wiring_link(p, children_find(p->master, PROCESS_STORE, 0));
 	if (fill_inspectors(p, FIRST_INSPECTORS, e) != ST_OK)
 		return ST_TEMP;
-	send_plain(p, PACKET_START);
+	wiring_plain(p, PACKET_START);
 	return ST_OK;
 }
 
@@ -314,8 +181,8 @@ start_store(struct process *p, struct error *e)
 		return ST_TEMP;
 	for (struct process *g = p->master->processes; g != NULL; g = g->next)
 		if (g->kind == PROCESS_GATEWAY)
-			link_pair(g, p);
-	send_plain(p, PACKET_START);
+			wiring_link(g, p);
+	wiring_plain(p, PACKET_START);
 	return ST_OK;
 }
 
@@ -324,7 +191,7 @@ start_reader(struct process *p, struct error *e)
 {
 	if (launch(p, e) != ST_OK)
 		return ST_TEMP;
-	send_plain(p, PACKET_START);
+	wiring_plain(p, PACKET_START);
 	return ST_OK;
 }
 
@@ -372,7 +239,7 @@ drain(struct process *p)
 {
 	p->state = STATE_LEAVING;
 	p->leaving_ms = clock_ms();
-	send_plain(p, PACKET_DRAIN);
+	wiring_plain(p, PACKET_DRAIN);
 }
 
 /* The new inspectors of this gateway are ready: the old ones may go. */
@@ -401,7 +268,7 @@ heard_ready(struct process *p, struct unpack *body)
 	snprintf(p->missing, sizeof p->missing, "%.*s", (int)missing.len,
 	    (const char *)missing.ptr);
 	if (p->restarts > 0)
-		log_process(p, EVENT_READY, LOG_IS_NOTICE, "runs again");
+		process_log(p, EVENT_READY, LOG_IS_NOTICE, "runs again");
 	if (p->kind == PROCESS_INSPECTOR)
 		relieve_inspectors(p->gateway);
 	master_look(p->master);
@@ -415,7 +282,7 @@ heard_want(struct process *gateway)
 	if (gateway->kind != PROCESS_GATEWAY || gateway->state != STATE_RUNNING)
 		return;
 	if (fill_inspectors(gateway, count_inspectors(gateway) + 1, &e) != ST_OK)
-		log_process(gateway, EVENT_INSPECTOR, LOG_IS_ERROR, e.text);
+		process_log(gateway, EVENT_INSPECTOR, LOG_IS_ERROR, e.text);
 }
 
 static void
@@ -506,7 +373,8 @@ find_pid(const struct master *m, pid_t pid)
 	return NULL;
 }
 
-/* What is asked for again when it ends?  While ending, only what a gateway still needs. */
+/* What is asked for again when it ends?  While ending, only what a gateway still needs.
+ */
 static bool
 is_wanted(const struct process *p, enum process_state was)
 {
@@ -537,9 +405,9 @@ tell_end(struct process *p, int status, bool in_order, bool renewed)
 	if (m->state == MASTER_STARTING && p->state == STATE_STARTING)
 		master_fail(m, name, text);
 	else if (!in_order)
-		log_process(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, text);
+		process_log(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, text);
 	else if (p->state != STATE_LEAVING && !renewed && m->state != MASTER_ENDING)
-		log_process(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, text);
+		process_log(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, text);
 }
 
 static void
@@ -635,7 +503,8 @@ check_process(struct process *p, uint64_t now)
 	if (p->pid == 0)
 		return;
 	if (p->closed_ms != 0 && now - p->closed_ms > CLOSED_MAX_MS) {
-		log_process(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, "closed its socket: killed");
+		process_log(
+		    p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, "closed its socket: killed");
 		kill(p->pid, SIGKILL);
 	}
 	if (p->kind == PROCESS_INSPECTOR && p->state == STATE_LEAVING &&
@@ -644,10 +513,11 @@ check_process(struct process *p, uint64_t now)
 	if (p->kind != PROCESS_GATEWAY || p->state != STATE_RUNNING)
 		return;
 	if (now - p->pong_ms > SILENCE_MAX_MS) {
-		log_process(p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, "does not answer: killed");
+		process_log(
+		    p, EVENT_PROCESS_ENDED, LOG_IS_ERROR, "does not answer: killed");
 		kill(p->pid, SIGKILL);
 	}
-	send_plain(p, PACKET_PING);
+	wiring_plain(p, PACKET_PING);
 }
 
 void
@@ -665,7 +535,8 @@ children_answer(const struct master *m)
 	uint64_t now = clock_ms();
 
 	for (const struct process *p = m->processes; p != NULL; p = p->next)
-		if (p->kind == PROCESS_GATEWAY && (p->pid == 0 || now - p->pong_ms > ANSWER_MS))
+		if (p->kind == PROCESS_GATEWAY &&
+		    (p->pid == 0 || now - p->pong_ms > ANSWER_MS))
 			return false;
 	return true;
 }
@@ -721,10 +592,10 @@ reload_gateway(struct process *p, struct error *e)
 	remove_waiting_inspectors(p);
 	/* The old ones work on until relieve_inspectors. */
 	if (fill_inspectors(p, inspectors, e) != ST_OK ||
-	    send_setup(p, PACKET_RELOAD, e) != ST_OK)
+	    wiring_setup(p, PACKET_RELOAD, e) != ST_OK)
 		return ST_TEMP;
-	send_listeners(p);
-	send_plain(p, PACKET_START);
+	wiring_listeners(p);
+	wiring_plain(p, PACKET_START);
 	return ST_OK;
 }
 
@@ -732,7 +603,7 @@ static enum status
 reload_store(struct process *p, struct error *e)
 {
 	p->generation = p->master->configuration->generation;
-	return send_setup(p, PACKET_RELOAD, e);
+	return wiring_setup(p, PACKET_RELOAD, e);
 }
 
 void
@@ -743,7 +614,7 @@ children_renew_store(struct master *m)
 	if (p == NULL || p->pid == 0)
 		return;
 	p->renew = true;
-	send_plain(p, PACKET_DRAIN);
+	wiring_plain(p, PACKET_DRAIN);
 }
 
 enum status

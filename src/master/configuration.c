@@ -28,7 +28,8 @@ read_whole(int fd, uint8_t *bytes, size_t len, struct error *why)
 			continue;
 		if (n <= 0)
 			return fail(why, ST_TEMP, "config", "%s",
-			    n < 0 ? strerror(errno) : "it became shorter while it was read");
+			    n < 0 ? strerror(errno)
+				  : "it became shorter while it was read");
 		at += (size_t)n;
 	}
 	return ST_OK;
@@ -101,7 +102,8 @@ digest_files(const struct disk *d, char out[REVISION_DIGITS + 1])
 
 		pack_u64(&len, d->items[i].bytes.len);
 		ok = EVP_DigestUpdate(context, room, len.len) == 1 &&
-		    EVP_DigestUpdate(context, d->items[i].bytes.ptr, d->items[i].bytes.len) == 1;
+		     EVP_DigestUpdate(
+			 context, d->items[i].bytes.ptr, d->items[i].bytes.len) == 1;
 	}
 	ok = ok && EVP_DigestFinal_ex(context, digest, NULL) == 1;
 	EVP_MD_CTX_free(context);
@@ -126,7 +128,8 @@ static void
 compile(struct configuration *c, struct disk *d, struct complaints *complaints)
 {
 	bool ok = false;
-	const struct node *tree = tree_parse(&d->source, c->path, &c->arena, complaints, &ok);
+	const struct node *tree =
+	    tree_parse(&d->source, c->path, &c->arena, complaints, &ok);
 
 	if (!ok)
 		return;
@@ -181,7 +184,8 @@ struct fixed { const char *name; enum fixed_kind kind; size_t at; };
 static const struct fixed fixed[] = {
 	{ "state-directory", FIXED_TEXT, offsetof(struct settings, state_directory) },
 	{ "spool-directory", FIXED_TEXT, offsetof(struct settings, spool_directory) },
-	{ "quarantine-directory", FIXED_TEXT, offsetof(struct settings, quarantine_directory) },
+	{ "quarantine-directory", FIXED_TEXT,
+	    offsetof(struct settings, quarantine_directory) },
 	{ "control-socket", FIXED_TEXT, offsetof(struct settings, control_socket) },
 	{ "gateways", FIXED_NUMBER, offsetof(struct settings, gateways) },
 	{ "user-gateway", FIXED_NUMBER, offsetof(struct settings, user_gateway) },
@@ -220,6 +224,7 @@ configuration_may_follow(const struct configuration *now,
 	for (size_t i = 0; i < COUNT_OF(fixed); i++)
 		if (!same(&fixed[i], now->settings, next->settings))
 			complain(complaints, place,
-			    "%s has changed: this needs a restart, not a reload", fixed[i].name);
+			    "%s has changed: this needs a restart, not a reload",
+			    fixed[i].name);
 	return complaints->count == before;
 }

@@ -113,7 +113,8 @@ run_status(struct question *q, struct span rest)
 	else if (span_equal(rest, SPAN_LIT("--prometheus")))
 		answer_status(q, STATUS_PROMETHEUS);
 	else
-		buf_printf(&q->answer, "error\nstatus: --json or --prometheus expected\n");
+		buf_printf(
+		    &q->answer, "error\nstatus: --json or --prometheus expected\n");
 }
 
 static void
@@ -192,7 +193,8 @@ read_line(evutil_socket_t fd, short what, void *arg)
 {
 	struct question *q = arg;
 	uint8_t *room = buf_room(&q->line, CONTROL_LINE_BYTES);
-	ssize_t n = (what & EV_TIMEOUT) != 0 ? 0 : recv(q->fd, room, CONTROL_LINE_BYTES, 0);
+	ssize_t n =
+	    (what & EV_TIMEOUT) != 0 ? 0 : recv(q->fd, room, CONTROL_LINE_BYTES, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		wait_for(q, EV_READ, read_line);
@@ -246,18 +248,20 @@ bind_socket(int fd, const struct sockaddr_un *name, struct error *e)
 	const struct group *group = getgrnam("sallyport");
 
 	if (connect(fd, (const struct sockaddr *)name, sizeof *name) == 0)
-		return fail(e, ST_PERM, "control", "%s: another sallyport is running there",
-		    name->sun_path);
+		return fail(e, ST_PERM, "control",
+		    "%s: another sallyport is running there", name->sun_path);
 	unlink(name->sun_path);
 	mode_t mask = umask(0117);
 	int r = bind(fd, (const struct sockaddr *)name, sizeof *name);
 
 	umask(mask);
 	if (r < 0 || listen(fd, QUESTIONS_MAX) < 0)
-		return fail(e, ST_PERM, "control", "%s: %s", name->sun_path, strerror(errno));
+		return fail(
+		    e, ST_PERM, "control", "%s: %s", name->sun_path, strerror(errno));
 	if (geteuid() == 0 && group != NULL &&
 	    chown(name->sun_path, (uid_t)-1, group->gr_gid) < 0)
-		return fail(e, ST_PERM, "control", "%s: %s", name->sun_path, strerror(errno));
+		return fail(
+		    e, ST_PERM, "control", "%s: %s", name->sun_path, strerror(errno));
 	return ST_OK;
 }
 

@@ -2,10 +2,11 @@
  * control.h - the control socket: one command a connection, one answer, closed.
  *
  *     status [--json|--prometheus]   reload   stop        answered here
- *     track ...   explain ...                             the connection goes to the reader
+ *     track ...   explain ...                             the connection goes to the
+ * reader
  *
- * A command is a line of words divided by blanks; a word in double quotes may hold blanks,
- * with \" and \\ for a quote and a backslash.  The first line of an answer is
+ * A command is a line of words divided by blanks; a word in double quotes may hold
+ * blanks, with \" and \\ for a quote and a backslash.  The first line of an answer is
  * `ok`, `degraded` or `error`; the rest is for people or machines, as asked.
  */
 #ifndef SRC_MASTER_CONTROL_H

@@ -1,6 +1,6 @@
 /*
- * manual.c - a manual page from its template: lines @SETTINGS@ and @FACTS@ are replaced by
- * what the code says of itself.
+ * manual.c - a manual page from its template: lines @SETTINGS@ and @FACTS@ are replaced
+ * by what the code says of itself.
  */
 #include "lib/base/buf.h"
 #include "lib/config/settings.h"

@@ -77,8 +77,8 @@ log_missing(struct master *m)
 
 	gather_missing(m, &text);
 	if (buf_len(&text) > 0)
-		log_event(&m->log, EVENT_SANDBOX, LOG_IS_WARNING, "missing", buf_text(&text),
-		    NULL);
+		log_event(&m->log, EVENT_SANDBOX, LOG_IS_WARNING, "missing",
+		    buf_text(&text), NULL);
 	buf_free(&text);
 }
 
@@ -94,7 +94,8 @@ serve(struct master *m)
 	log_number(&line, "gateways", m->gateways);
 	log_number(&line, "ms", clock_ms() - m->start_ms);
 	log_end(&line);
-	notify_send(&m->notify, "READY=1\nSTATUS=revision %s", m->configuration->revision);
+	notify_send(
+	    &m->notify, "READY=1\nSTATUS=revision %s", m->configuration->revision);
 }
 
 void
@@ -200,7 +201,8 @@ find_hostname(struct master *m)
 		snprintf(m->hostname, sizeof m->hostname, "%s", told);
 		return;
 	}
-	if (gethostname(m->hostname, sizeof m->hostname - 1) < 0 || m->hostname[0] == '\0')
+	if (gethostname(m->hostname, sizeof m->hostname - 1) < 0 ||
+	    m->hostname[0] == '\0')
 		strcpy(m->hostname, "localhost");
 	/* A resolver that is down must not hold up the start. */
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
@@ -290,7 +292,8 @@ static void
 watch(struct master *m)
 {
 	for (size_t i = 0; i < COUNT_OF(signals); i++) {
-		m->signals[i] = evsignal_new(m->base, signals[i].number, signals[i].run, m);
+		m->signals[i] =
+		    evsignal_new(m->base, signals[i].number, signals[i].run, m);
 		event_add(m->signals[i], NULL);
 	}
 	m->tick = event_new(m->base, -1, EV_PERSIST, on_tick, m);

@@ -8,7 +8,7 @@
  *         +----------------------^
  *
  *   master.c     the loop, signals, the tick, the end
- *   children.c   who runs when, and who is linked with whom
+ *   children.c   who runs when      wiring.c   what is sent to them
  *   reload.c     from one configuration to the next
  *   control.c    commands on the control socket      status.c   how we are
  */
@@ -83,7 +83,8 @@ void master_fail(struct master *, const char *why, const char *text);
 /* A process got ready, or ended: look whether a state is reached. */
 void master_look(struct master *);
 
-/* reload.c: false and the complaints, and nothing has changed; or the new one is in force. */
+/* reload.c: false and the complaints, and nothing has changed; or the new one is in
+ * force. */
 bool master_reload(struct master *, struct complaints *);
 
 /* status.c */

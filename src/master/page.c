@@ -99,7 +99,8 @@ sums_begin(struct sums *s, const struct configuration *c)
 	*s = (struct sums){ .configuration = c };
 	for (size_t i = 0; i < set->policy_count; i++)
 		for (size_t k = 0; k < set->policies[i].rule_count; k++)
-			append_rule(s, set->policies[i].name, set->policies[i].rules[k].name,
+			append_rule(s, set->policies[i].name,
+			    set->policies[i].rules[k].name,
 			    set->policies[i].rules[k].monitor);
 }
 
@@ -113,7 +114,8 @@ sums_add(struct sums *s, const struct sums *from)
 }
 
 static void
-take_policy(struct sums *s, size_t *at, const struct page *page, const struct policy *policy)
+take_policy(
+    struct sums *s, size_t *at, const struct page *page, const struct policy *policy)
 {
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		struct rule_sum *sum = &s->rules[(*at)++];

@@ -21,7 +21,11 @@ void page_destroy(struct page **);
 /* The process is gone, and with it what it held. */
 void page_clear_gauges(struct page *);
 
-struct rule_sum { const char *policy, *rule; bool monitor; uint64_t values[RULE_COUNTERS]; };
+struct rule_sum {
+	const char *policy, *rule;
+	bool monitor;
+	uint64_t values[RULE_COUNTERS];
+};
 struct sums {
 	struct arena     arena;
 	const struct configuration *configuration;      /* NULL: of all, by name */

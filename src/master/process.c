@@ -138,7 +138,8 @@ keep_for_later(struct process *p, struct span packet, const int *fds, size_t fd_
 }
 
 void
-process_send(struct process *p, const struct pack *packet, const int *fds, size_t fd_count)
+process_send(
+    struct process *p, const struct pack *packet, const int *fds, size_t fd_count)
 {
 	struct span bytes = { packet->ptr, packet->len };
 

@@ -68,8 +68,8 @@ log_complaints(struct master *m, struct complaints *complaints)
 {
 	char *rest = NULL;
 
-	for (char *line = strtok_r(buf_text(&complaints->text), "\n", &rest); line != NULL;
-	    line = strtok_r(NULL, "\n", &rest))
+	for (char *line = strtok_r(buf_text(&complaints->text), "\n", &rest);
+	     line != NULL; line = strtok_r(NULL, "\n", &rest))
 		log_event(&m->log, EVENT_CONFIG_ERROR, LOG_IS_ERROR, "error", line, NULL);
 }
 
@@ -90,6 +90,7 @@ master_reload(struct master *m, struct complaints *complaints)
 		buf_free(&copy.text);
 		configuration_drop(&next);
 	}
-	notify_send(&m->notify, "READY=1\nSTATUS=revision %s", m->configuration->revision);
+	notify_send(
+	    &m->notify, "READY=1\nSTATUS=revision %s", m->configuration->revision);
 	return complaints->count == 0;
 }

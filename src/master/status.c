@@ -60,7 +60,8 @@ health_of(const struct view *v)
 	return good ? HEALTH_OK : HEALTH_DEGRADED;
 }
 
-/* Listeners take mail where every gateway runs; the sockets themselves are the master's. */
+/* Listeners take mail where every gateway runs; the sockets themselves are the master's.
+ */
 static bool
 is_up(const struct view *v)
 {
@@ -103,7 +104,8 @@ age_text(char out[32], uint64_t ms)
 static uint64_t
 trouble_count(const struct view *v)
 {
-	return v->sums.values[COUNTER_JOURNAL_DROPPED] + v->sums.values[COUNTER_STORE_FAILURES];
+	return v->sums.values[COUNTER_JOURNAL_DROPPED] +
+	       v->sums.values[COUNTER_STORE_FAILURES];
 }
 
 static void
@@ -113,25 +115,27 @@ print_head(struct view *v)
 	char age[32], time[TEXT_TIME_BYTES];
 
 	age_text(age, v->now_ms - m->start_ms);
-	buf_printf(v->out, "sallyport %s on %s: %s for %s, %s\n", SALLYPORT_VERSION, m->hostname,
-	    state_text(v), age, health_of(v) == HEALTH_OK ? "all well" : "DEGRADED");
+	buf_printf(v->out, "sallyport %s on %s: %s for %s, %s\n", SALLYPORT_VERSION,
+	    m->hostname, state_text(v), age,
+	    health_of(v) == HEALTH_OK ? "all well" : "DEGRADED");
 	if (v->missing > 0)
 		buf_printf(v->out, "  %zu processes are not running\n", v->missing);
 	if (v->trouble) {
 		age_text(age, v->now_ms - m->trouble_ms);
-		buf_printf(v->out, "  %" PRIu64 " records lost or not stored, the last %s ago\n",
+		buf_printf(v->out,
+		    "  %" PRIu64 " records lost or not stored, the last %s ago\n",
 		    trouble_count(v), age);
 	}
 	text_time(time, m->configuration->since_ms);
-	buf_printf(v->out, "configuration %s, revision %s since %s\n", m->configuration->path,
-	    m->configuration->revision, time);
+	buf_printf(v->out, "configuration %s, revision %s since %s\n",
+	    m->configuration->path, m->configuration->revision, time);
 }
 
 static void
 print_processes(struct view *v)
 {
-	buf_printf(v->out, "\n%-14s %8s  %-9s %8s %9s\n", "PROCESS", "PID", "STATE", "AGE",
-	    "RESTARTS");
+	buf_printf(v->out, "\n%-14s %8s  %-9s %8s %9s\n", "PROCESS", "PID", "STATE",
+	    "AGE", "RESTARTS");
 	for (const struct process *p = v->master->processes; p != NULL; p = p->next) {
 		char name[40], age[32];
 
@@ -156,7 +160,8 @@ print_listeners(struct view *v)
 
 			net_endpoint_text(address, &l->addresses[k]);
 			buf_printf(v->out, "%-14s %-6s %-14s %-24s %s\n", l->name,
-			    is_up(v) ? "up" : "down", l->policy, address, l->next_hop.text);
+			    is_up(v) ? "up" : "down", l->policy, address,
+			    l->next_hop.text);
 		}
 }
 
@@ -167,8 +172,10 @@ print_use(struct view *v)
 	const uint64_t *values = v->sums.values;
 	char used[TEXT_SIZE_BYTES], of[TEXT_SIZE_BYTES];
 
-	buf_printf(v->out, "\nsessions      %" PRIu64 " of %" PRIu64 "\nmessages      %" PRIu64
-	    " on their way\n", values[GAUGE_SESSIONS], s->sessions, values[GAUGE_TRANSACTIONS]);
+	buf_printf(v->out,
+	    "\nsessions      %" PRIu64 " of %" PRIu64 "\nmessages      %" PRIu64
+	    " on their way\n",
+	    values[GAUGE_SESSIONS], s->sessions, values[GAUGE_TRANSACTIONS]);
 	text_size(used, values[GAUGE_MEMORY]);
 	text_size(of, s->memory_budget);
 	buf_printf(v->out, "memory        %s of %s\n", used, of);
@@ -230,10 +237,11 @@ json_text(struct view *v, const char *key, const char *value)
 static void
 json_process(struct view *v, const struct process *p)
 {
-	buf_printf(v->out, "{\"process\":\"%s/%u\",\"pid\":%d,\"state\":\"%s\",\"age_ms\":%" PRIu64
-	    ",\"restarts\":%u,\"generation\":%u,", process_name(p->kind), p->index, (int)p->pid,
-	    process_state_name(p->state), p->pid != 0 ? v->now_ms - p->started_ms : 0,
-	    p->restarts, p->generation);
+	buf_printf(v->out,
+	    "{\"process\":\"%s/%u\",\"pid\":%d,\"state\":\"%s\",\"age_ms\":%" PRIu64
+	    ",\"restarts\":%u,\"generation\":%u,",
+	    process_name(p->kind), p->index, (int)p->pid, process_state_name(p->state),
+	    p->pid != 0 ? v->now_ms - p->started_ms : 0, p->restarts, p->generation);
 	json_text(v, "not_locked_down", p->missing);
 	buf_byte(v->out, '}');
 }
@@ -293,8 +301,9 @@ json_counters(struct view *v)
 		json_text(v, "policy", rule->policy);
 		buf_byte(v->out, ',');
 		json_text(v, "rule", rule->rule);
-		buf_printf(v->out, ",\"monitor\":%s,\"hits\":%" PRIu64 ",\"unknowns\":%" PRIu64
-		    "}", rule->monitor ? "true" : "false", rule->values[RULE_HITS],
+		buf_printf(v->out,
+		    ",\"monitor\":%s,\"hits\":%" PRIu64 ",\"unknowns\":%" PRIu64 "}",
+		    rule->monitor ? "true" : "false", rule->values[RULE_HITS],
 		    rule->values[RULE_UNKNOWNS]);
 	}
 	buf_printf(v->out, "]");
@@ -306,13 +315,16 @@ print_json(struct view *v)
 	const struct master *m = v->master;
 	const struct settings *s = m->configuration->settings;
 
-	buf_printf(v->out, "{\"version\":\"%s\",\"state\":\"%s\",\"healthy\":%s,\"age_ms\":%" PRIu64
-	    ",\n", SALLYPORT_VERSION, state_text(v),
+	buf_printf(v->out,
+	    "{\"version\":\"%s\",\"state\":\"%s\",\"healthy\":%s,\"age_ms\":%" PRIu64
+	    ",\n",
+	    SALLYPORT_VERSION, state_text(v),
 	    health_of(v) == HEALTH_OK ? "true" : "false", v->now_ms - m->start_ms);
 	json_text(v, "hostname", m->hostname);
 	buf_byte(v->out, ',');
 	json_text(v, "configuration", m->configuration->path);
-	buf_printf(v->out, ",\"revision\":\"%s\",\"since_ms\":%" PRIu64 ",\"generation\":%u,\n",
+	buf_printf(v->out,
+	    ",\"revision\":\"%s\",\"since_ms\":%" PRIu64 ",\"generation\":%u,\n",
 	    m->configuration->revision, m->configuration->since_ms,
 	    m->configuration->generation);
 	buf_printf(v->out, "\"limits\":{\"sessions\":%" PRIu64 ",\"memory\":%" PRIu64
@@ -322,7 +334,8 @@ print_json(struct view *v)
 	buf_printf(v->out, "}\n");
 }
 
-/* --- Prometheus text exposition ------------------------------------------------------ */
+/* --- Prometheus text exposition ------------------------------------------------------
+ */
 
 /* A label's value: backslash, quote and newline escaped. */
 static void
@@ -343,8 +356,8 @@ label(struct view *v, const char *name, const char *value)
 static void
 describe(struct view *v, const char *name, const char *type, const char *sentence)
 {
-	buf_printf(v->out, "# HELP sallyport_%s %s\n# TYPE sallyport_%s %s\n", name, sentence,
-	    name, type);
+	buf_printf(v->out, "# HELP sallyport_%s %s\n# TYPE sallyport_%s %s\n", name,
+	    sentence, name, type);
 }
 
 /* Letters, digits and _ only. */
@@ -374,9 +387,11 @@ metrics_counters(struct view *v)
 static void
 metrics_rules(struct view *v)
 {
-	static const struct { const char *name, *sentence; } what[RULE_COUNTERS] = {
-		[RULE_HITS] = { "rule_hits_total", "recipients or messages a rule fired for" },
-		[RULE_UNKNOWNS] = { "rule_unknowns_total", "walks that met it as unknown" },
+	static const struct {
+		const char *name, *sentence;
+	} what[RULE_COUNTERS] = {
+	    [RULE_HITS] = {"rule_hits_total", "recipients or messages a rule fired for"},
+	    [RULE_UNKNOWNS] = {"rule_unknowns_total", "walks that met it as unknown"},
 	};
 
 	for (size_t k = 0; k < RULE_COUNTERS; k++) {
@@ -401,9 +416,11 @@ metrics_processes(struct view *v)
 		buf_printf(v->out, "sallyport_process_up{process=\"%s/%u\"} %d\n",
 		    process_name(p->kind), p->index,
 		    p->state == STATE_RUNNING || p->state == STATE_LEAVING);
-	describe(v, "process_restarts_total", "counter", "times the process was started again");
+	describe(v, "process_restarts_total", "counter",
+	    "times the process was started again");
 	for (p = v->master->processes; p != NULL; p = p->next)
-		buf_printf(v->out, "sallyport_process_restarts_total{process=\"%s/%u\"} %u\n",
+		buf_printf(v->out,
+		    "sallyport_process_restarts_total{process=\"%s/%u\"} %u\n",
 		    process_name(p->kind), p->index, p->restarts);
 }
 

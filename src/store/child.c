@@ -53,23 +53,6 @@ add_maildirs(const struct settings *s, struct sandbox_path *paths, struct log *l
 	return n;
 }
 
-static uint64_t
-memory_limit(void)
-{
-	/* the sanitizer's shadow is larger than any limit */
-#if defined(__SANITIZE_ADDRESS__)
-	return 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return 0;
-#else
-	return MEMORY_LIMIT;
-#endif
-#else
-	return MEMORY_LIMIT;
-#endif
-}
-
 /* The reader writes too: to the shared memory file by which SQLite's readers are known. */
 enum status
 child_enter(struct child *c, struct error *err)
@@ -77,7 +60,7 @@ child_enter(struct child *c, struct error *err)
 	const struct settings *s = c->settings;
 	struct sandbox_path *paths = must_alloc((s->listener_count + 2) * sizeof *paths);
 	struct sandbox box = { .profile = SANDBOX_STORE, .paths = paths, .path_count = 1,
-		.memory_limit = memory_limit(), .required = c->required };
+		.memory_limit = MEMORY_LIMIT, .required = c->required };
 
 	paths[0] = (struct sandbox_path){ s->state_directory, true };
 	if (!c->reader) {

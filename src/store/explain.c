@@ -84,15 +84,28 @@ came_in(struct buf *b, const struct record *r)
 	labelled(b, "next hop", r->next_hop);
 }
 
+/* A printed value has been escaped once: its backslashes stay as they are. */
+static void
+show_printed(struct buf *b, struct span s)
+{
+	for (size_t n; s.len > 0; s = span_slice(s, n, s.len)) {
+		n = span_find(s, '\\');
+		show(b, span_slice(s, 0, n));
+		if (n < s.len)
+			buf_byte(b, s.ptr[n++]);
+	}
+}
+
 static void
 value_of(struct buf *b, const struct record_finding *f)
 {
 	show(b, f->name);
 	if (f->state == FACT_UNKNOWN)
 		optional(b, " is unknown: ", f->value, "");
-	else if (f->state == FACT_KNOWN)
-		optional(b, " = ", f->value, "");
-	else
+	else if (f->state == FACT_KNOWN) {
+		buf_printf(b, " = ");
+		show_printed(b, f->value);
+	} else
 		buf_printf(b, " is absent");
 }
 
@@ -192,7 +205,7 @@ fates(struct buf *b, const struct record *r)
 	if (r->recipients_cut > 0)
 		buf_printf(b, "  and %u more, for which the record has no room\n",
 		    (unsigned)r->recipients_cut);
-	labelled(b, "Reply:", r->reply);
+	optional(b, "\nReply to the client\n  ", r->reply, "\n");
 }
 
 static void

@@ -18,7 +18,7 @@ complain_about(struct error *err, const char *what, struct span word)
 	return ST_PERM;
 }
 
-/* A quoted word at the start of `in`; 0 if its end is missing. */
+/* A quoted word at the start of `in`; 0 if it is not ended, or not followed by a blank. */
 static size_t
 quoted_word(struct span in, struct arena *a, struct span *word)
 {
@@ -31,7 +31,7 @@ quoted_word(struct span in, struct arena *a, struct span *word)
 		out[n++] = in.ptr[i];
 	}
 	*word = (struct span){ out, n };
-	return i < in.len ? i + 1 : 0;
+	return i < in.len && (i + 1 == in.len || is_blank(in.ptr[i + 1])) ? i + 1 : 0;
 }
 
 static size_t
@@ -57,7 +57,7 @@ split(struct span line, struct span words[WORDS_MAX], size_t *count, struct aren
 		    : plain_word(line, a, &words[*count]);
 
 		if (n == 0)
-			return complain_about(err, "the closing quote is missing", line);
+			return complain_about(err, "a closing quote is missing, or a blank after it", line);
 		line = span_slice(line, n, line.len);
 		++*count;
 	}

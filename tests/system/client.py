@@ -39,14 +39,17 @@ def dotted(octets: bytes) -> bytes:
     stuffed = octets.replace(b"\r\n.", b"\r\n..")
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
-    return stuffed + (b"" if stuffed.endswith(b"\r\n") or not stuffed else b"\r\n") + b".\r\n"
+    if stuffed and not stuffed.endswith(b"\r\n"):
+        stuffed += b"\r\n"
+    return stuffed + b".\r\n"
 
 
 class Client(smtplib.SMTP):
-    """smtplib with LMTP's greeting and replies, BDAT, and unix sockets; octets as given."""
+    """smtplib with LMTP's greeting and replies, BDAT, unix sockets; octets as given."""
 
-    def __init__(self, place: int | str, lmtp: bool = False, name: str = "client.example.com",
-                 timeout: float = 20, greet: bool = True):
+    def __init__(self, place: int | str, lmtp: bool = False,
+                 name: str = "client.example.com", timeout: float = 20,
+                 greet: bool = True):
         super().__init__(local_hostname=name, timeout=timeout)
         self.lmtp = lmtp
         self.place = place

@@ -17,6 +17,7 @@ sys.path.insert(0, str(TOP / "tests/system"))
 
 import private_net  # noqa: E402
 import servers      # noqa: E402
+from daemon import Sallyport  # noqa: E402
 from nexthop import NextHop  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("SALLYPORT_BUILD", TOP / "build")).resolve()
@@ -30,8 +31,8 @@ def pytest_configure(config):
 
 
 def pytest_report_header(config):
-    return "network: " + ("of its own" if config.is_private else
-                          "this machine's; no root, so tests with real servers are skipped")
+    return "network: " + ("of its own" if config.is_private else "this machine's; "
+                          "no root, so tests with real servers are skipped")
 
 
 def lacking(message: str):
@@ -91,3 +92,28 @@ def opensmtpd(start_server):
     def start(target, **options):
         return start_server(servers.OpenSMTPD, target=target, **options)
     return start
+
+
+@pytest.fixture
+def sallyport(tmp_path):
+    """Starts Sallyports: sallyport("127.0.0.1:2500", policy="...") - see daemon.py."""
+    if not (BUILD / "src/master/sallyport").exists():
+        lacking(f"{BUILD} holds no Sallyport")
+    started = []
+
+    def start(next_hop, **options):
+        home = reachable(tmp_path) / f"sallyport{len(started)}"
+        started.append(Sallyport(BUILD, home, next_hop, **options))
+        return started[-1].start()
+    yield start
+    states = [daemon.stop() for daemon in started]
+    assert not any(states), "a daemon ended with " + ", ".join(
+        f"status {state}:\n{daemon.log()}" for daemon, state in zip(started, states))
+
+
+def reachable(folder):
+    """Lets the daemon's users into a folder of the test, which pytest closes to them."""
+    for path in (folder, *folder.parents):
+        if path.stat().st_uid == os.geteuid() and path.name.startswith(("pytest-", "test_")):
+            path.chmod(path.stat().st_mode | 0o011)
+    return folder

@@ -1,129 +1,130 @@
-"""daemon.py - Sallyport itself, started from the build for one test.
+"""daemon.py - Sallyport itself, for tests: started, asked, reloaded, killed, ended.
 
-    s = Sallyport(tmp_path, f'''
-        listener inbound {{ address 127.0.0.1:{free_port()}; policy p;
-                            next-hop 127.0.0.1:{hop.port}; }}
-        policy p {{ otherwise accept; }}''').start()
-    ... s.port("inbound") ...
-    s.command("status", "--json")          # the command line
-    s.explain(id)                          # the record as a dictionary
-    s.children("gateway")                  # pids
-    s.stop()
+    daemon = Sallyport(build, home, next_hop=f"127.0.0.1:{hop.port}").start()
+    ... send mail to daemon.port ...
+    daemon.track(); daemon.explain(id); daemon.quarantined("virus")
 
-State, spool, quarantine and control socket are below the given folder.
+The configuration is one listener, `main`; options of the listener, rules and all else can
+be given as text in the configuration's own language.
 """
 from __future__ import annotations
 
 import json
 import os
 import pathlib
-import re
 import signal
-import socket
 import subprocess
-import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("SALLYPORT_BUILD", TOP / "build")).resolve()
-PROGRAM = BUILD / "src/master/sallyport"
+from private_net import free_port
+from servers import end_process, wait_for
 
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+ENDING_SECONDS = 30
 
 
 class Sallyport:
-    def __init__(self, home: pathlib.Path, configuration: str, settings: str = ""):
-        self.home = pathlib.Path(home)
-        self.file = self.home / "sallyport.conf"
-        self.log_file = self.home / "sallyport.log"
-        self.settings = settings
+    def __init__(self, build: pathlib.Path, home: pathlib.Path, next_hop: str,
+                 policy: str = "otherwise accept;", listener: str = "", settings: str = "",
+                 queue: str = "after", address: str | None = None):
+        """listener: more lines of the listener; settings: more of the configuration."""
+        self.program = build / "src/master/sallyport"
+        self.home = home
+        self.port = free_port()
+        self.next_hop, self.policy, self.queue = next_hop, policy, queue
+        self.listener, self.settings = listener, settings
+        self.address = address or f"127.0.0.1:{self.port}"
         self.process: subprocess.Popen | None = None
+
+    @property
+    def configuration(self) -> pathlib.Path:
+        return self.home / "sallyport.conf"
+
+    def configure(self) -> None:
+        self.configuration.write_text(
+            f"hostname sallyport.example.com;\nlog stderr;\n"
+            f"state-directory {self.home}/state;\nspool-directory {self.home}/spool;\n"
+            f"control-socket {self.home}/control;\n{self.settings}\n"
+            f"listener main {{\n\taddress {self.address};\n\tqueue {self.queue};\n"
+            f"\tpolicy main;\n\tnext-hop {self.next_hop};\n{self.listener}\n}}\n"
+            f"policy main {{\n{self.policy}\n}}\n")
+
+    def start(self, environment: dict[str, str] | None = None) -> Sallyport:
         self.home.mkdir(parents=True, exist_ok=True)
-        for folder in (self.home, *self.home.parents):  # other users must reach it
-            if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
-                folder.chmod(folder.stat().st_mode | 0o711)
-        self.configure(configuration)
-
-    def configure(self, configuration: str) -> None:
-        """Writes the file; the general settings come first unless they stand in it."""
-        general = {"hostname": "mx.example.com", "state-directory": self.home / "state",
-                   "spool-directory": self.home / "spool",
-                   "control-socket": self.home / "run/control", "log": "stderr"}
-        lines = [f"{name} {value};" for name, value in general.items()
-                 if not re.search(rf"^\s*{name}\s", configuration + self.settings, re.M)]
-        self.file.write_text("\n".join([*lines, self.settings, configuration]) + "\n")
-
-    def start(self, timeout: float = 30) -> "Sallyport":
-        with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([PROGRAM, "-c", self.file, "daemon"],
-                                            stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL)
-        end = time.monotonic() + timeout
-        while " ready revision=" not in self.log():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise AssertionError(f"Sallyport did not start:\n{self.log()}")
-            time.sleep(0.02)
+        self.home.chmod(0o755)
+        self.configure()
+        with open(self.home / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", self.program, "-c", self.configuration,
+                 "daemon"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **(environment or {})})
+        wait_for("Sallyport to be well", self._is_well, timeout=60)
         return self
 
-    def stop(self, timeout: float = 30) -> int:
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"Sallyport did not stop:\n{self.log()[-3000:]}")
-
-    def log(self) -> str:
-        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
-
-    def wait_log(self, text: str, timeout: float = 20) -> str:
-        """The first line of the log that holds this."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            for line in self.log().splitlines():
-                if text in line:
-                    return line
-            time.sleep(0.05)
-        raise AssertionError(f"{text!r} is not in the log:\n{self.log()[-3000:]}")
-
-    def port(self, listener: str) -> int:
-        block = re.search(rf"listener\s+{listener}\s*{{(.*?)}}", self.file.read_text(), re.S)
-        return int(re.search(r"address\s+\S*?:(\d+)", block.group(1)).group(1))
+    def _is_well(self) -> bool:
+        assert self.process.poll() is None, f"Sallyport has ended:\n{self.log()}"
+        return self.run("status").returncode == 0
 
     def run(self, *words: str) -> subprocess.CompletedProcess:
-        return subprocess.run([PROGRAM, "-c", self.file, *words], text=True,
-                              capture_output=True, timeout=60)
-
-    def command(self, *words: str) -> str:
-        done = self.run(*words)
-        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        """A subcommand: returncode, stdout, stderr."""
+        return subprocess.run([self.program, "-c", self.configuration, *words],
+                              capture_output=True, text=True, timeout=60, check=False)
 
     def status(self) -> dict:
         return json.loads(self.run("status", "--json").stdout)
 
-    def explain(self, mail_id: str, timeout: float = 5) -> dict:
-        """Records are written in batches: one may be a moment late."""
-        end = time.monotonic() + timeout
-        while True:
+    def track(self, *options: str) -> list[str]:
+        """The lines of `sallyport track`."""
+        done = self.run("track", *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    def explain(self, mail_id: str) -> dict:
+        """The record of a mail; it is written a moment after the reply."""
+        def record():
             done = self.run("explain", "--json", mail_id)
-            if done.returncode == 0:
-                return json.loads(done.stdout)
-            assert time.monotonic() < end, done.stdout + done.stderr
-            time.sleep(0.05)
+            return json.loads(done.stdout) if done.returncode == 0 else None
+        return wait_for(f"the record of {mail_id}", record)
 
-    def children(self, kind: str) -> list[int]:
-        """Process ids of gateways, inspectors or stores."""
-        out = subprocess.run(["pgrep", "-P", str(self.process.pid), "-f",
-                              f"^sallyport-{kind}"], text=True, capture_output=True)
-        return [int(pid) for pid in out.stdout.split()]
+    def quarantined(self, name: str = "") -> list[pathlib.Path]:
+        """The messages in quarantine, of one class or all."""
+        return sorted((self.home / "state/quarantine" / name).rglob("*.eml"))
 
-    def quarantined(self) -> list[pathlib.Path]:
-        return sorted((self.home / "state/quarantine").glob("*/*/*.eml"))
+    def log(self) -> str:
+        path = self.home / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def wait_log(self, text: str, timeout: float = 20) -> str:
+        """The log's first line with this text."""
+        return wait_for(f"the log to say {text!r}", lambda: next(
+            (line for line in self.log().splitlines() if text in line), None), timeout)
+
+    def reload(self) -> subprocess.CompletedProcess:
+        """After a change of the attributes."""
+        self.configure()
+        return self.run("reload")
+
+    def children(self, name: str = "") -> list[int]:
+        """Process ids of the other processes: gateway, inspector, store, or all."""
+        pid = self.process.pid
+        path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+        found = [int(word) for word in path.read_text(encoding="ascii").split()]
+        return [child for child in found if name in command_line(child)]
+
+    def kill(self, name: str, sig: int = signal.SIGKILL) -> int:
+        """Kills one of them; its id."""
+        child = self.children(name)[0]
+        os.kill(child, sig)
+        return child
+
+    def stop(self) -> int:
+        """Ends it in order; the status it ended with."""
+        return end_process(self.process, ENDING_SECONDS) if self.process else 0
+
+
+def command_line(pid: int) -> str:
+    """The name of a process's program; "" if it is gone."""
+    try:
+        octets = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return octets.split(b"\0")[0].decode(errors="replace")

@@ -140,7 +140,8 @@ class NextHop:
 
     def transcript(self) -> str:
         """What was said, for messages of failed tests."""
-        return "\n".join(f"[{s.number}] {line}" for s in self.sessions for line in s.lines)
+        return "\n".join(f"[{session.number}] {line}"
+                         for session in self.sessions for line in session.lines)
 
     def close(self) -> None:
         """Ends all connections and stops listening."""
@@ -397,7 +398,8 @@ class Session:
         taken = [recipient for recipient, ok in zip(self.recipients, good) if ok] \
             if self.hop.lmtp else self.recipients if good[0] else []
         if taken:
-            self.hop.keep(self.as_mail(taken, not any(isinstance(a, Lost) for a in actions)))
+            lost = any(isinstance(action, Lost) for action in actions)
+            self.hop.keep(self.as_mail(taken, not lost))
         for action in actions:
             self.perform(action, usual)
         self.forget()

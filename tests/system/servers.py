@@ -116,9 +116,9 @@ class Server:
         self.configure()
         with open(self.home / "output", "ab") as output:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
-                 "--kill-child", "--mount-proc", "--", str(JAIL), str(self.root),
-                 str(self.home), *self.command()],
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation",
+                 "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
+                 str(JAIL), str(self.root), str(self.home), *self.command()],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         ports = [self.entry] + ([self.reentry] if self.filter else [])
         wait_for(f"{self.tree_name} to listen on {ports}", lambda: self._is_up(ports))
@@ -180,10 +180,10 @@ class Server:
         etc.mkdir(parents=True, exist_ok=True)
         users = {user.pw_name for user in pwd.getpwall()}
         groups = {group.gr_name for group in grp.getgrall()}
-        (etc / "passwd").write_text(pathlib.Path("/etc/passwd").read_text() + account_lines(
-            users, "{name}:x:{id}:{id}::/nonexistent:/usr/sbin/nologin\n"))
-        (etc / "group").write_text(pathlib.Path("/etc/group").read_text() + account_lines(
-            groups, "{name}:x:{id}:\n"))
+        lines = account_lines(users, "{name}:x:{id}:{id}::/nonexistent:/bin/false\n")
+        (etc / "passwd").write_text(pathlib.Path("/etc/passwd").read_text() + lines)
+        lines = account_lines(groups, "{name}:x:{id}:\n")
+        (etc / "group").write_text(pathlib.Path("/etc/group").read_text() + lines)
         (etc / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         (etc / "hosts").write_text(f"127.0.0.1 localhost {self.name}\n")
         (etc / "mailname").write_text(self.name + "\n")
@@ -211,7 +211,8 @@ class Postfix(Server):
     var = {"lib/postfix": "postfix"}
 
     def __init__(self, *args, settings: dict[str, str] | None = None,
-                 filter_settings: dict[str, str] | None = None, slots: int = 20, **kwargs):
+                 filter_settings: dict[str, str] | None = None, slots: int = 20,
+                 **kwargs):
         """settings go to main.cf, filter_settings to the client that speaks to the
         filter (or, by "proxy", to the entry), which takes so many mails at once."""
         super().__init__(*args, **kwargs)
@@ -284,7 +285,8 @@ class Postfix(Server):
             "proxymap unix - - n - - proxymap", "smtp unix - - n - - smtp",
             "lmtp unix - - n - - lmtp", "error unix - - n - - error",
             "retry unix - - n - - error", "discard unix - - n - - discard",
-            "showq unix n - n - - showq", "anvil unix - - n - 1 anvil", "scache unix - - n - 1 scache",
+            "showq unix n - n - - showq", "anvil unix - - n - 1 anvil",
+            "scache unix - - n - 1 scache",
             "postlog unix-dgram n - n - 1 postlogd"]
 
     def configure(self) -> None:
@@ -345,7 +347,8 @@ class Exim(Server):
         (self.home / "etc/exim4").mkdir(exist_ok=True)
         (self.home / "etc/exim4/exim4.conf").write_text(
             f"primary_hostname = {self.name}\nlocal_interfaces = <; {listen}\n"
-            "log_file_path = /var/log/exim4/%slog\nhost_lookup =\nrfc1413_query_timeout = 0s\n"
+            "log_file_path = /var/log/exim4/%slog\n"
+            "host_lookup =\nrfc1413_query_timeout = 0s\n"
             "acl_smtp_rcpt = accept\nacl_smtp_data = accept\nkeep_environment =\n"
             "tls_advertise_hosts =\nchunking_advertise_hosts = *\n"
             "remote_max_parallel = 4\nmessage_size_limit = 80M\n"
@@ -386,15 +389,16 @@ class OpenSMTPD(Server):
         return ["smtpd", "-d"]          # stays in front, logs to standard error
 
     def queue_ids(self) -> list[str]:
-        return [line.split("|")[0] for line in self._smtpctl("show", "queue").splitlines()]
+        lines = self._smtpctl("show", "queue").splitlines()
+        return [line.split("|")[0] for line in lines]
 
     def flush(self) -> None:
         self._smtpctl("schedule", "all")
 
     def _smtpctl(self, *words: str) -> str:
         """It is to be of its own group, which unpacking cannot arrange."""
-        return self.run("setpriv", "--regid", str(group_id("opensmtpq")), "--clear-groups",
-                        "smtpctl", *words)
+        return self.run("setpriv", "--regid", str(group_id("opensmtpq")),
+                        "--clear-groups", "smtpctl", *words)
 
     def log(self) -> str:
         return self.output()

@@ -55,8 +55,8 @@ def relay():
 
 @pytest.mark.parametrize("lmtp", [False, True])
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("octets", [MAIL, b"", b".\r\n", b"a\nb\r\n.\nc\r\n", b".." * 99999
-                                    + b"\r\n"])
+@pytest.mark.parametrize("octets", [MAIL, b"", b".\r\n", b"a\nb\r\n.\nc\r\n",
+                                    b".." * 99999 + b"\r\n"])
 def test_next_hop_keeps_octets(next_hop, lmtp, chunked, octets):
     hop = next_hop(lmtp=lmtp)
     answer = send(hop.port, octets, recipients=["a@example.org", "b@example.org"],

@@ -106,7 +106,7 @@ count_lines(const char *fmt, const char *path)
 	FILE *f = popen(command, "r");
 
 	while (fgets(line, sizeof line, f) != NULL)
-		n++;
+		n += strchr(line, '\n') != NULL;
 	pclose(f);
 	return n;
 }

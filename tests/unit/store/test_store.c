@@ -71,7 +71,7 @@ test_quarantine(void **state)
 	    "X-Sallyport-Client: 192.0.2.1\n"
 	    "X-Sallyport-Xforward: NAME=\"a b\" ADDR=\"\" PORT=\"\" PROTO=\"\" HELO=\"\" "
 	    "IDENT=\"\" SOURCE=\"\"\n"
-	    "X-Sallyport-Arrival: 2026-11-21T22:17:57.123Z\nX-Sallyport-Size: 39\n\n" MESSAGE;
+	    "X-Sallyport-Arrival: 2026-11-21T22:17:57.123Z\nX-Sallyport-Size: 43\n\n" MESSAGE;
 	struct packet_quarantine q = quarantine_sample(T(MESSAGE));
 	struct site p;
 	int fd = ipc_memory("message", T(MESSAGE));
