@@ -105,6 +105,7 @@ log_begin(struct log_line *line, struct log *log, enum log_event event,
     enum log_priority priority)
 {
 	*line = (struct log_line){ .log = log, .event = event, .priority = priority };
+	buf_room(&line->text, 768);     /* most lines */
 	buf_add(&line->text, span_text(event_names[event]));
 }
 
@@ -112,15 +113,19 @@ log_begin(struct log_line *line, struct log *log, enum log_event event,
 void
 log_text(struct log_line *line, const char *key, struct span value)
 {
-	struct buf pair = { 0 };
+	size_t was = line->text.to;
 
 	if (line->cut)
 		return;
-	buf_printf(&pair, " %s=", key);
-	text_value(&pair, value, VALUE_BYTES);
-	line->cut = buf_len(&line->text) + buf_len(&pair) > LINE_BYTES;
-	buf_add(&line->text, line->cut ? SPAN_LIT(" ...") : buf_span(&pair));
-	buf_free(&pair);
+	buf_byte(&line->text, ' ');
+	buf_add(&line->text, span_text(key));
+	buf_byte(&line->text, '=');
+	text_value(&line->text, value, VALUE_BYTES);
+	line->cut = buf_len(&line->text) > LINE_BYTES;
+	if (line->cut) {
+		line->text.to = was;
+		buf_add(&line->text, SPAN_LIT(" ..."));
+	}
 }
 
 void

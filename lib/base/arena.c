@@ -83,12 +83,16 @@ arena_span(struct arena *a, struct span s)
 char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char small[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vsnprintf(small, sizeof small, fmt, ap);
 	va_end(ap);
 	char *t = arena_alloc(a, (size_t)n + 1);
+
+	if ((size_t)n < sizeof small)
+		return memcpy(t, small, (size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(t, (size_t)n + 1, fmt, ap);
 	va_end(ap);

@@ -43,18 +43,27 @@ buf_byte(struct buf *b, uint8_t c)
 	buf_add(b, (struct span){ &c, 1 });
 }
 
+/* Most texts fit the room there is; only a longer one is printed twice. */
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	size_t room = b->cap - b->to;
 	va_list ap;
 
+	if (room < 64) {
+		buf_room(b, 64);
+		room = b->cap - b->to;
+	}
 	va_start(ap, fmt);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vsnprintf((char *)b->ptr + b->to, room, fmt, ap);
 	va_end(ap);
 	assert(n >= 0);
-	va_start(ap, fmt);
-	vsnprintf((char *)buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {
+		buf_room(b, (size_t)n + 1);
+		va_start(ap, fmt);
+		vsnprintf((char *)b->ptr + b->to, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->to += (size_t)n;
 }
 

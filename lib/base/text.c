@@ -33,30 +33,53 @@ utf8_length(struct span s)
 static void
 escape_byte(struct buf *b, uint8_t c)
 {
-	buf_printf(b, "\\x%02x", c);
+	static const char hex[] = "0123456789abcdef";
+	const uint8_t out[4] = { '\\', 'x', (uint8_t)hex[c >> 4], (uint8_t)hex[c & 15] };
+
+	buf_add(b, (struct span){ out, sizeof out });
+}
+
+/* Bytes at the start of s that need no escape; `quote` is one that does. */
+static size_t
+plain_run(struct span s, uint8_t quote)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.ptr[n] >= 0x20 && s.ptr[n] < 0x7f && s.ptr[n] != '\\' &&
+	    s.ptr[n] != quote)
+		n++;
+	return n;
+}
+
+static size_t
+escape_one(struct buf *b, struct span s, bool utf8)
+{
+	size_t n = utf8 ? utf8_length(s) : 0;
+	uint8_t c = s.ptr[0];
+
+	if (n > 0)
+		buf_add(b, span_slice(s, 0, n));
+	else if (c >= 0x20 && c < 0x7f) {
+		buf_byte(b, '\\');
+		buf_byte(b, c);
+	} else
+		escape_byte(b, c);
+	return n > 0 ? n : 1;
 }
 
 static void
-escape(struct buf *b, struct span s, size_t max, bool utf8, const char *also)
+escape(struct buf *b, struct span s, size_t max, bool utf8, uint8_t quote)
 {
 	bool cut = s.len > max;
+	size_t n;
 
 	if (cut)
 		s.len = max;
-	for (size_t i = 0, n; i < s.len; i += n) {
-		uint8_t c = s.ptr[i];
-
-		n = 1;
-		if (c >= 0x20 && c < 0x7f) {
-			if (c == '\\' || strchr(also, c) != NULL)
-				buf_byte(b, '\\');
-			buf_byte(b, c);
-		} else if (utf8 && (n = utf8_length(span_slice(s, i, s.len))) > 0)
-			buf_add(b, span_slice(s, i, i + n));
-		else {
-			n = 1;
-			escape_byte(b, c);
-		}
+	for (; s.len > 0; s = span_slice(s, n, s.len)) {
+		n = plain_run(s, quote);
+		buf_add(b, span_slice(s, 0, n));
+		if (n == 0)
+			n = escape_one(b, s, utf8);
 	}
 	if (cut)
 		buf_add(b, SPAN_LIT("..."));
@@ -65,7 +88,7 @@ escape(struct buf *b, struct span s, size_t max, bool utf8, const char *also)
 void
 text_escape(struct buf *b, struct span s, size_t max, bool utf8)
 {
-	escape(b, s, max, utf8, "");
+	escape(b, s, max, utf8, 0);
 }
 
 void
@@ -77,7 +100,7 @@ text_value(struct buf *b, struct span s, size_t max)
 		quote = s.ptr[i] == ' ' || s.ptr[i] == '"' || s.ptr[i] == '=';
 	if (quote)
 		buf_byte(b, '"');
-	escape(b, s, max, true, quote ? "\"" : "");
+	escape(b, s, max, true, quote ? '"' : 0);
 	if (quote)
 		buf_byte(b, '"');
 }

@@ -25,13 +25,17 @@ static const struct fact_row rows[FACT_COUNT] = {
 	    "What the client called itself in HELO, EHLO or LHLO; anybody can say "
 	    "anything there."},
     [FACT_CLIENT_TRUSTED] = {"client.trusted", TYPE_TRUTH, STAGE_ENVELOPE,
-	.sentence = "Is the client's address one of the trusted relays?"},
+	.sentence =
+	    "Is the client's address one of the trusted relays, or is there no outside "
+	    "client at all?"},
     [FACT_CLIENT_LOCAL] = {"client.local", TYPE_TRUTH, STAGE_ENVELOPE,
 	.sentence =
-	    "Is the mail from this host or its own network, so that a bounce stays "
-	    "at home?"},
+	    "Was the mail submitted on this host: by no outside client, or from a "
+	    "loopback address?  A bounce then stays at home."},
     [FACT_CLIENT_AUTHENTICATED] = {"client.authenticated", TYPE_TRUTH, STAGE_ENVELOPE,
-	.sentence = "Has the client given a user name and password?"},
+	.sentence =
+	    "Has a trusted relay seen the client log in (\"Authenticated sender\" in its "
+	    "Received)?"},
     [FACT_SENDER] = {"sender", TYPE_MAILBOX, STAGE_ENVELOPE,
 	.sentence = "Envelope sender; \"\" is the null sender of bounces."},
     [FACT_SENDER_DOMAIN] = {"sender.domain", TYPE_DOMAIN, STAGE_ENVELOPE,
@@ -47,6 +51,10 @@ static const struct fact_row rows[FACT_COUNT] = {
 	.sentence = "How many recipients this copy of the mail has."},
     [FACT_MESSAGE_SIZE] = {"message.size", TYPE_SIZE, STAGE_ENVELOPE,
 	.sentence = "Bytes of the message as it was received."},
+    [FACT_MESSAGE_UNSCANNABLE] = {"message.unscannable", TYPE_TRUTH, STAGE_ENVELOPE,
+	.sentence =
+	    "Has the message brought down the inspector again and again?  Only a rule "
+	    "that names this fact can accept such a mail; else it is deferred."},
     [FACT_HEADER_SUBJECT] = {"header.subject", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "Text of the first Subject field."},
     [FACT_HEADER_FROM] = {"header.from", TYPE_MAILBOX, STAGE_CONTENT,

@@ -49,6 +49,14 @@ client_facts(struct transaction *t)
 }
 
 static void
+content_unknown(struct findings *f)
+{
+	for (int i = 0; i < FACT_COUNT; i++)
+		if (fact_row((enum fact)i)->stage == STAGE_CONTENT)
+			findings_set_unknown(f, (enum fact)i, "the inspector fails on this message");
+}
+
+static void
 message_facts(struct transaction *t)
 {
 	struct findings *f = &t->findings;
@@ -59,7 +67,11 @@ message_facts(struct transaction *t)
 	set_text(f, FACT_SENDER_DOMAIN, address_domain(sender));
 	findings_set_number(f, FACT_RECIPIENT_COUNT, (int64_t)t->envelope->recipient_count);
 	findings_set_number(f, FACT_MESSAGE_SIZE, (int64_t)t->message.size);
-	findings_take_stage(f, &t->examined.findings, STAGE_CONTENT);
+	findings_set_truth(f, FACT_MESSAGE_UNSCANNABLE, t->unscannable);
+	if (t->unscannable)
+		content_unknown(f);
+	else
+		findings_take_stage(f, &t->examined.findings, STAGE_CONTENT);
 	client_facts(t);
 }
 
@@ -171,6 +183,13 @@ apply_verdict(struct transaction *t, struct fate_row *row)
 	}
 }
 
+/* A check failed, and no rule that fired says what then: not accepted. */
+static bool
+unseen(const struct transaction *t, const struct verdict *v)
+{
+	return v->unknown_met || (t->unscannable && v->fact != FACT_MESSAGE_UNSCANNABLE);
+}
+
 static void
 evaluate(struct transaction *t, struct policy_walk *walk, size_t i)
 {
@@ -180,8 +199,8 @@ evaluate(struct transaction *t, struct policy_walk *walk, size_t i)
 		return;
 	recipient_facts(t, row->recipient);
 	policy_walk_recipient(walk, t->arena, &row->verdict);
-	if (row->verdict.unknown_met && row->verdict.fate == FATE_ACCEPT)
-		row->verdict.fate = FATE_DEFER; /* a check failed: not accepted unseen */
+	if (row->verdict.fate == FATE_ACCEPT && unseen(t, &row->verdict))
+		row->verdict.fate = FATE_DEFER;
 	count_rules(t, &row->verdict);
 	number_walk(t, i);
 	apply_verdict(t, row);

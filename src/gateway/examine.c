@@ -6,6 +6,20 @@
 #define HEADER_LIMIT    (1u << 20)
 #define REQUEST_BYTES   64
 
+/* The second time a message has killed two inspectors, the policy may judge it. */
+static void
+crashed(struct transaction *t)
+{
+	if (t->hashed && poison_known(t->gateway, t->hash)) {
+		t->unscannable = true;
+		transaction_next(t);
+		return;
+	}
+	if (t->hashed)
+		poison_remember(t->gateway, t->hash);
+	transaction_defer(t, "451 4.3.0 The message could not be examined");
+}
+
 static void
 examined(struct job *j, enum status st, enum packet_type type, struct unpack body,
     struct error *err)
@@ -24,7 +38,10 @@ examined(struct job *j, enum status st, enum packet_type type, struct unpack bod
 	}
 	log_event(&t->gateway->log, EVENT_INSPECTOR, LOG_IS_WARNING, "id", t->id, "problem",
 	    st != ST_OK ? err->text : "no usable findings", NULL);
-	transaction_defer(t, "451 4.3.0 The message could not be examined");
+	if (j->crashed)
+		hash_begin(t, crashed);
+	else
+		transaction_defer(t, "451 4.3.0 The message could not be examined");
 }
 
 void

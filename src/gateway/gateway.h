@@ -18,6 +18,8 @@
 #define READ_BYTES (256u << 10)         /* one read from a socket, at most */
 #define BODY_BYTES (64u << 10)
 #define GATHER_BYTES 16384
+#define HASH_BYTES  32
+#define POISON_KEPT 256
 
 /* Intrusive doubly linked list: a head that is itself a node, so that an element can
    leave without knowing which list it is on. */
@@ -108,6 +110,8 @@ struct gateway {
 	struct link        dead_connections;
 	struct event       burial;      /* runs at the end of the turn */
 
+	uint8_t            poison[POISON_KEPT][HASH_BYTES];     /* the oldest is forgotten */
+	size_t             poison_next;
 	uint64_t           memory_used, spool_used;
 	/* Short runs of the message being read, on their way to its descriptor: message.c. */
 	struct message    *gathering;

@@ -257,6 +257,10 @@ fill_record(struct transaction *t, struct record *r, const char *reply)
 	for (int i = 0; i < RECORD_STAGES; i++)
 		r->stage_us[i] = (uint32_t)t->stage_us[i];
 	record_recipients(t, r);
+	/* They differ by recipient, and stand with each. */
+	findings_set_absent(&t->findings, FACT_RECIPIENT);
+	findings_set_absent(&t->findings, FACT_RECIPIENT_DOMAIN);
+	findings_set_absent(&t->findings, FACT_RECIPIENT_LOCAL);
 	record_findings(r, &t->findings, t->arena);
 	record_walks(t, r);
 	record_changes(t, r);

@@ -11,14 +11,17 @@
 static void
 add_name(struct buf *b, struct span name)
 {
-	for (size_t i = 0; i < name.len && i < 255; i++) {
-		uint8_t c = name.ptr[i];
+	uint8_t out[255];
+	size_t n = name.len < sizeof out ? name.len : sizeof out;
 
-		buf_byte(b, is_alpha(c) || is_digit(c) || (c != 0 && strchr(".-_:[]", c)) ?
-		    c : '?');
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = name.ptr[i];
+		bool plain = is_alpha(c) || is_digit(c) || c == '.' || c == '-' || c == '_' ||
+		    c == ':' || c == '[' || c == ']';
+
+		out[i] = plain ? c : '?';
 	}
-	if (name.len == 0)
-		buf_add(b, SPAN_LIT("unknown"));
+	buf_add(b, n > 0 ? (struct span){ out, n } : SPAN_LIT("unknown"));
 }
 
 static bool

@@ -131,7 +131,7 @@ stop_all(struct transaction *t)
 {
 	inspect_cancel(t->gateway->inspectors, &t->job);
 	storelink_cancel(t->gateway->store, &t->request);
-	ledger_stop(t);
+	hash_stop(t);
 	deliver_abort(t);
 }
 

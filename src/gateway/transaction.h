@@ -60,7 +60,8 @@ struct transaction {
 	struct envelope     *envelope;  /* the session's */
 	struct arena        *arena;     /* the session's */
 	enum stage           stage;
-	bool                 lmtp, aborting;
+	bool                 lmtp;
+	bool                 unscannable;       /* kills inspectors, more than once */
 	char                 id[RECORD_ID_BYTES + 1];
 	uint64_t             arrived;           /* Unix ms: MAIL              */
 	uint64_t             started_us, stage_us[RECORD_STAGES], mark_us, deadline;
@@ -126,8 +127,14 @@ void begin_keep(struct transaction *);          /* keep.c    */
 void begin_notify(struct transaction *);        /* keep.c    */
 void begin_ledger(struct transaction *);        /* ledger.c  */
 void begin_note(struct transaction *);          /* ledger.c  */
-void ledger_stop(struct transaction *);         /* ledger.c  */
 void begin_over(struct transaction *);          /* outcome.c */
+
+/* Hashes the message, then calls `then` from the loop, never at once; t->hashed says
+   whether it worked (hash.c). */
+void hash_begin(struct transaction *, void (*then)(struct transaction *));
+void hash_stop(struct transaction *);
+bool poison_known(struct gateway *, const uint8_t *hash);
+void poison_remember(struct gateway *, const uint8_t *hash);
 
 /* How a reply of the next hop is passed on: "250 2.0.0 from MTA(smtp:[..]:10025): 250 ...". */
 struct span hop_reply(struct transaction *, const struct delivery *, int code,

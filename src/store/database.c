@@ -343,9 +343,6 @@ run(struct database *d, enum sql which)
 bool
 database_batch(struct database *d, uint64_t mono_ms)
 {
-	/* SQLite rolls back on its own after some errors, such as a full disk. */
-	if (d->in_batch && sqlite3_get_autocommit(d->db))
-		database_commit(d);
 	if (!d->in_batch) {
 		d->in_batch = run(d, SQL_BEGIN);
 		d->batch_began = mono_ms;
@@ -355,20 +352,30 @@ database_batch(struct database *d, uint64_t mono_ms)
 	return d->in_batch;
 }
 
+void
+database_abandon(struct database *d)
+{
+	if (!d->in_batch)
+		return;
+	if (!sqlite3_get_autocommit(d->db))
+		run(d, SQL_ROLLBACK);
+	d->lost += d->batch_rows;
+	d->in_batch = false;
+	d->batch_rows = 0;
+}
+
 bool
 database_commit(struct database *d)
 {
-	bool ok = true;
-
-	if (d->in_batch) {
-		ok = !sqlite3_get_autocommit(d->db) && run(d, SQL_COMMIT);
-		if (!ok && !sqlite3_get_autocommit(d->db))
-			run(d, SQL_ROLLBACK);
-		d->lost += ok ? 0 : d->batch_rows;
+	if (!d->in_batch)
+		return true;
+	if (sqlite3_get_autocommit(d->db) || !run(d, SQL_COMMIT)) {
+		database_abandon(d);
+		return false;
 	}
 	d->in_batch = false;
 	d->batch_rows = 0;
-	return ok;
+	return true;
 }
 
 /* Not a prepared statement: this pragma acts while it is compiled. */

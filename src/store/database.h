@@ -63,6 +63,9 @@ struct span database_text(sqlite3_stmt *, int column);
 bool database_batch(struct database *, uint64_t mono_ms);
 /* Commits the batch; false: its rows are lost. */
 bool database_commit(struct database *);
+/* After a statement of the batch has failed: rows half written would be worse than none.
+   (SQLite may have rolled back on its own, as it does when the disk is full.) */
+void database_abandon(struct database *);
 /* A transaction of its own that is on disk when commit says true. */
 bool database_begin_durable(struct database *);
 bool database_commit_durable(struct database *, bool keep);

@@ -58,12 +58,13 @@ static bool
 add_rows(struct database *d, const struct record *r, struct span packed, uint64_t mono_ms)
 {
 	char id[RECORD_ID_BYTES];
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = database_batch(d, mono_ms) ? database_statement(d, SQL_MAIL_ADD)
+	    : NULL;
 
+	if (st == NULL)
+		return false;
 	for (size_t i = 0; i < RECORD_ID_BYTES; i++)
 		id[i] = (char)to_lower(r->id.ptr[i]);
-	if (!database_batch(d, mono_ms) || (st = database_statement(d, SQL_MAIL_ADD)) == NULL)
-		return false;
 	bind_mail(st, r, (struct span){ (const uint8_t *)id, sizeof id }, packed);
 	if (!database_run(d, st))
 		return false;
@@ -88,6 +89,15 @@ broken_record(struct store *s)
 		    NULL);
 }
 
+/* A corrupt file is found out by writing to it: the row goes into the new one. */
+static bool
+add_to_new(struct database *d, const struct record *r, struct span packed, uint64_t mono_ms)
+{
+	if (d->in_batch)
+		d->batch_rows--;
+	return database_renew(d) && add_rows(d, r, packed, mono_ms);
+}
+
 bool
 journal_add(struct store *s, struct span packed, uint64_t mono_ms)
 {
@@ -100,11 +110,12 @@ journal_add(struct store *s, struct span packed, uint64_t mono_ms)
 	}
 	bool ok = add_rows(d, &r, packed, mono_ms);
 
-	/* A corrupt file is found out by writing to it: the row goes into the new one. */
-	if (!ok && d->corrupt && database_renew(d))
-		ok = add_rows(d, &r, packed, mono_ms);
+	if (!ok && d->corrupt)
+		ok = add_to_new(d, &r, packed, mono_ms);
 	if (ok)
 		store_count(s, COUNTER_RECORDS, 1);
+	else if (d->in_batch)
+		database_abandon(d);
 	else
 		d->lost++;
 	if (d->batch_rows >= DATABASE_BATCH_ROWS)
@@ -112,24 +123,29 @@ journal_add(struct store *s, struct span packed, uint64_t mono_ms)
 	return ok;
 }
 
+static bool
+expire_from(struct database *d, enum sql which, uint64_t before, uint64_t most)
+{
+	sqlite3_stmt *st = database_statement(d, which);
+
+	if (st == NULL)
+		return false;
+	database_bind_number(st, 1, before);
+	database_bind_number(st, 2, most);
+	return database_run(d, st);
+}
+
 bool
 journal_expire(struct store *s, uint64_t unix_ms, uint64_t most)
 {
-	static const enum sql both[] = { SQL_EXPIRE_RECIPIENTS, SQL_EXPIRE_MAIL };
 	uint64_t keep = s->settings->journal_keep;
 	struct database *d = &s->database;
 
 	if (keep == 0 || unix_ms < keep || !database_batch(d, clock_mono_ms()))
 		return false;
-	for (size_t i = 0; i < COUNT_OF(both); i++) {
-		sqlite3_stmt *st = database_statement(d, both[i]);
-
-		if (st == NULL)
-			return false;
-		database_bind_number(st, 1, unix_ms - keep);
-		database_bind_number(st, 2, most);
-		if (!database_run(d, st))
-			return false;
-	}
-	return sqlite3_changes(d->db) > 0;
+	if (expire_from(d, SQL_EXPIRE_RECIPIENTS, unix_ms - keep, most) &&
+	    expire_from(d, SQL_EXPIRE_MAIL, unix_ms - keep, most))
+		return sqlite3_changes(d->db) > 0;
+	database_abandon(d);
+	return false;
 }

@@ -213,10 +213,10 @@ static void
 add_row(struct store *s, const struct packet_quarantine *q, struct span id, struct span path)
 {
 	struct database *d = &s->database;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = database_batch(d, clock_mono_ms())
+	    ? database_statement(d, SQL_QUARANTINE_ADD) : NULL;
 
-	if (!database_batch(d, clock_mono_ms()) ||
-	    (st = database_statement(d, SQL_QUARANTINE_ADD)) == NULL) {
+	if (st == NULL) {
 		d->lost++;
 		return;
 	}
@@ -231,9 +231,10 @@ add_row(struct store *s, const struct packet_quarantine *q, struct span id, stru
 	database_bind(st, 9, q->client);
 	database_bind(st, 10, q->rule);
 	database_bind(st, 11, q->reason);
-	if (!database_run(d, st))
-		d->lost++;
-	database_commit(d);
+	if (database_run(d, st))
+		database_commit(d);
+	else
+		database_abandon(d);
 }
 
 enum status

@@ -107,6 +107,8 @@ def sallyport(tmp_path):
         return started[-1].start()
     yield start
     states = [daemon.stop() for daemon in started]
+    for daemon in started:
+        assert not (bad := daemon.faults()), "\n".join(bad)
     assert not any(states), "a daemon ended with " + ", ".join(
         f"status {state}:\n{daemon.log()}" for daemon, state in zip(started, states))
 

@@ -19,6 +19,7 @@ from private_net import free_port
 from servers import end_process, wait_for
 
 ENDING_SECONDS = 30
+FAULTS = ("Assertion", "ERROR: AddressSanitizer", "runtime error", "out of memory")
 
 
 class Sallyport:
@@ -92,6 +93,11 @@ class Sallyport:
     def log(self) -> str:
         path = self.home / "log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def faults(self) -> list[str]:
+        """Lines of the log that must never be there."""
+        return [line for line in self.log().splitlines()
+                if any(word in line for word in FAULTS)]
 
     def wait_log(self, text: str, timeout: float = 20) -> str:
         """The log's first line with this text."""

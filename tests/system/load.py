@@ -25,6 +25,8 @@ BENCH = HERE.parents[1] / "bench"
 ID_FIELD = re.compile(rb"^X-Load-Id: (\d+)", re.MULTILINE)
 # How many seconds a mail under way may need when the load is to end.
 END_SECONDS = 120
+# Prime, so that each has its share of all kinds of mails (every 3rd, 5th, 53rd).
+CONNECTIONS = 11
 
 
 def compile_tools(folder: pathlib.Path) -> pathlib.Path:
@@ -57,7 +59,7 @@ class Fate:
 class Insist:
     """The client; `fates` when it is over."""
 
-    def __init__(self, tools: pathlib.Path, port: int, mails: int, connections: int = 10):
+    def __init__(self, tools: pathlib.Path, port: int, mails: int, connections: int = CONNECTIONS):
         self.command = [tools / "insist", str(port), str(connections), str(mails)]
         self.output = tools / f"fates-{port}-{mails}"
         self.fates: dict[int, Fate] = {}

@@ -605,6 +605,35 @@ test_database_away(void **state)
 	site_end(&p);
 }
 
+/* No room in the database: rows are lost and counted, each once, until there is. */
+static void
+test_database_full(void **state)
+{
+	struct site p;
+	char full[64];
+	unsigned n = 0;
+
+	site_start(&p);
+	snprintf(full, sizeof full, "PRAGMA max_page_count = %d",
+	    (int)ask_number(&p, "PRAGMA page_count"));
+	assert_int_equal(sqlite3_exec(p.store.database.db, full, NULL, NULL, NULL), SQLITE_OK);
+	for (; n < 2000; n++)
+		add_record(&p, n, 1000);
+	database_commit(&p.store.database);
+	int64_t kept = committed(&p);
+
+	assert_true(kept < 2000);
+	store_tick(&p.store, clock_mono_ms(), false);
+	assert_int_equal(p.counters.values[COUNTER_STORE_FAILURES] + (uint64_t)kept, 2000);
+	assert_int_equal(sqlite3_exec(p.store.database.db, "PRAGMA max_page_count = 100000", NULL,
+	    NULL, NULL), SQLITE_OK);
+	for (; n < 2100; n++)
+		add_record(&p, n, 1000);
+	database_commit(&p.store.database);
+	assert_int_equal(committed(&p), kept + 100);
+	site_end(&p);
+}
+
 /* --- ledger -------------------------------------------------------------------------- */
 
 static struct packet_ledger
@@ -727,7 +756,8 @@ main(void)
 		cmocka_unit_test(test_batches), cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_newer_version),
 		cmocka_unit_test(test_corrupt_at_start), cmocka_unit_test(test_corrupt_later),
-		cmocka_unit_test(test_database_away), cmocka_unit_test(test_ledger),
+		cmocka_unit_test(test_database_away),
+		cmocka_unit_test(test_database_full), cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_ledger_is_durable), cmocka_unit_test(test_ledger_many),
 	};
 
