@@ -32,6 +32,7 @@ struct smtp_client {
 	bool                 stray;         /* RCPT was taken though MAIL was not      */
 	bool                 data_open;     /* 354 has come                            */
 	bool                 last;          /* of this body                            */
+	bool                 ahead;         /* the body went with the envelope         */
 	bool                 reset_sent, in_doubt;
 	enum client_event    after_reset;
 	struct client_offers offers;
@@ -52,7 +53,7 @@ static const unsigned leads_to[CLIENT_STATES] = {
 	[IN_EHLO]     = IN(IN_HELO) | IN(IN_READY),
 	[IN_HELO]     = IN(IN_READY),
 	[IN_READY]    = IN(IN_ENVELOPE),
-	[IN_ENVELOPE] = IN(IN_BODY) | IN(IN_EMPTY) | IN(IN_RESET),
+	[IN_ENVELOPE] = IN(IN_BODY) | IN(IN_EMPTY) | IN(IN_RESET) | IN(IN_FINAL),
 	[IN_EMPTY]    = IN(IN_READY),
 	[IN_BODY]     = IN(IN_SENDING) | IN(IN_RESET),
 	[IN_SENDING]  = IN(IN_CHUNK) | IN(IN_HELD) | IN(IN_FINAL),
@@ -369,7 +370,8 @@ client_fail(struct smtp_client *c, int code, const char *why)
 		snprintf(number, sizeof number, "%d ", code);
 	snprintf(c->failure, sizeof c->failure, "%s%.*s (while %s)", number,
 	    REPLY_TEXT_BYTES, why, smtp_client_doing(c));
-	c->in_doubt = c->state == IN_FINAL && final_next(c, 0) < c->t->recipient_count;
+	c->in_doubt = (c->state == IN_FINAL && final_next(c, 0) < c->t->recipient_count) ||
+	    (c->state == IN_ENVELOPE && c->ahead && c->t->recipients[0].code == 0);
 	c->t = NULL;
 	client_enter(c, IN_FAILED);
 	return CLIENT_FAILED;
@@ -523,7 +525,11 @@ envelope_over(struct smtp_client *c)
 	if (c->data_open && !wanted)
 		return end_empty(c);
 	if (!wanted || (!c->data_open && !c->offers.chunking))
-		return client_reset(c, 0, CLIENT_REFUSED);
+		return client_reset(c, c->ahead ? 1 : 0, CLIENT_REFUSED);
+	if (c->ahead) {
+		client_enter(c, IN_FINAL);
+		return CLIENT_WAIT;
+	}
 	client_enter(c, IN_BODY);
 	return CLIENT_BODY;
 }
@@ -783,7 +789,7 @@ smtp_client_begin(struct smtp_client *c, struct client_transaction *t)
 		return CLIENT_FAILED;
 	assert(c->state == IN_READY && t->recipient_count > 0);
 	c->t = t;
-	c->mail_taken = c->stray = c->data_open = false;
+	c->mail_taken = c->stray = c->data_open = c->ahead = false;
 	c->sent = c->replied = c->taken = c->final = 0;
 	for (size_t i = 0; i < t->recipient_count; i++) {
 		decide(&t->recipients[i], 0, SPAN_NONE);
@@ -813,11 +819,28 @@ smtp_client_send_body(struct smtp_client *c, uint64_t bytes, bool last)
 		    last ? " LAST" : "");
 }
 
+bool
+smtp_client_may_send_ahead(const struct smtp_client *c)
+{
+	return c->state == IN_ENVELOPE && c->replied == 0 && c->offers.pipelining &&
+	    c->offers.chunking && !c->lmtp && c->t->recipient_count == 1;
+}
+
+void
+smtp_client_send_ahead(struct smtp_client *c, uint64_t bytes)
+{
+	assert(smtp_client_may_send_ahead(c));
+	c->ahead = c->last = true;
+	buf_printf(&c->out, "BDAT %llu LAST\r\n", (unsigned long long)bytes);
+}
+
 enum client_event
 smtp_client_body_sent(struct smtp_client *c)
 {
 	if (c->state == IN_FAILED)
 		return CLIENT_FAILED;
+	if (c->ahead)
+		return CLIENT_WAIT;
 	if (c->last) {
 		client_enter(c, IN_FINAL);
 		if (!c->offers.chunking)
@@ -858,6 +881,8 @@ smtp_client_abort(struct smtp_client *c)
 		return false;
 	else if (data_is_open(c))
 		return false;
+	else if (c->ahead)
+		return false;           /* the end mark is on its way */
 	else
 		client_reset(c, state == IN_ENVELOPE ? c->sent - c->replied :
 		    state == IN_CHUNK ? 1 : 0, CLIENT_READY);

@@ -14,6 +14,8 @@
  *                       has come): send_body, or abort
  *     send_body(n,last) queues "BDAT n [LAST]" (nothing with DATA): flush, then write the
  *                       n bytes (DATA: dots doubled, ending in CR LF), then body_sent
+ *     send_ahead(n)     instead of waiting for BODY: queues "BDAT n LAST" behind the envelope
+ *                       that is on its way; then as send_body, and DONE or REFUSED follow
  *     HELD              (last = false) all octets are there, the end mark is not: commit,
  *                       or abort
  *     commit            queues "BDAT 0 LAST" or ".": from here on a lost reply is in doubt
@@ -91,6 +93,12 @@ struct buf *smtp_client_output(struct smtp_client *);
 enum client_event smtp_client_begin(struct smtp_client *, struct client_transaction *)
     __attribute__((warn_unused_result));
 void smtp_client_send_body(struct smtp_client *, uint64_t bytes, bool last);
+/* May body and envelope go together?  Directly after begin, with PIPELINING and CHUNKING,
+   for one recipient of SMTP: if it is refused the server drops the chunk (RFC 3030 section
+   2) and nothing is half done.  What the driver then writes must follow the queued output
+   without anything between: it must be at hand as a whole. */
+bool smtp_client_may_send_ahead(const struct smtp_client *);
+void smtp_client_send_ahead(struct smtp_client *, uint64_t bytes);
 /* Tell that the driver has written the body; the event that follows (HELD with DATA comes
    at once) is returned here: WAIT or HELD. */
 enum client_event smtp_client_body_sent(struct smtp_client *);

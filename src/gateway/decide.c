@@ -139,7 +139,8 @@ same_walk(const struct transaction *t, const struct verdict *a, const struct ver
 }
 
 /* Recipients with the same trace share it in the record; a few distinct ones are told
-   apart, looking back over no more than the last of each. */
+   apart, looking back over no more than the last of each.  One that was taken in an
+   earlier try has none. */
 static void
 number_walk(struct transaction *t, size_t i)
 {
@@ -148,6 +149,8 @@ number_walk(struct transaction *t, size_t i)
 	for (size_t back = i; back > 0 && i - back < 16; back--) {
 		const struct fate_row *other = &t->rows[back - 1];
 
+		if (other->verdict.traces == NULL)
+			continue;
 		if (same_walk(t, &t->rows[i].verdict, &other->verdict)) {
 			t->rows[i].walk = other->walk;
 			return;
@@ -155,6 +158,16 @@ number_walk(struct transaction *t, size_t i)
 		highest = other->walk + 1 > highest ? other->walk + 1 : highest;
 	}
 	t->rows[i].walk = i == 0 ? 0 : highest;
+}
+
+/* A rule may leave the code to us: "5.7.1 text". */
+static struct span
+rejection(struct transaction *t, struct span reply)
+{
+	if (reply.len > 1 && reply.ptr[1] != '.')
+		return reply;
+	return span_text(arena_printf(t->arena, "554 %.*s", (int)reply.len,
+	    (const char *)reply.ptr));
 }
 
 static void
@@ -178,7 +191,7 @@ apply_verdict(struct transaction *t, struct fate_row *row)
 		    (int)v->rule->name.len, (const char *)v->rule->name.ptr));
 		break;
 	case FATE_REJECT:
-		row->reply = v->reply;
+		row->reply = rejection(t, v->reply);
 		break;
 	}
 }

@@ -15,6 +15,17 @@
 
 /* --- replies --- */
 
+/* An IPv4 address in brackets, as MTAs write it in replies: [127.0.0.1]:10025. */
+static const char *
+bracketed(struct transaction *t, const char *endpoint)
+{
+	const char *colon = strrchr(endpoint, ':');
+
+	if (!is_digit((uint8_t)endpoint[0]) || colon == NULL)
+		return endpoint;
+	return arena_printf(t->arena, "[%.*s]%s", (int)(colon - endpoint), endpoint, colon);
+}
+
 struct span
 hop_reply(struct transaction *t, const struct delivery *d, int code, struct span text)
 {
@@ -29,8 +40,8 @@ hop_reply(struct transaction *t, const struct delivery *d, int code, struct span
 	if (enhanced[0] - '0' != mine / 100)
 		snprintf(enhanced, sizeof enhanced, "%d.0.0", mine / 100);
 	snprintf(line, sizeof line, "%d %s from MTA(%s:%s): %s", mine, enhanced,
-	    t->door->listener->next_hop.kind == HOP_LMTP ? "lmtp" : "smtp", d->endpoint,
-	    both);
+	    t->door->listener->next_hop.kind == HOP_LMTP ? "lmtp" : "smtp",
+	    bracketed(t, d->endpoint), both);
 	return span_text(arena_text(t->arena, span_text(line)));
 }
 
@@ -164,6 +175,16 @@ note_refused(struct variant *v)
 			row_result(v, &v->delivery.transaction.recipients[i]);
 }
 
+/* The one recipient of the one variant: all or nothing, whatever the next hop says. */
+static bool
+variant_may_go_ahead(struct delivery *d)
+{
+	struct variant *v = container_of(d, struct variant, delivery);
+	struct transaction *t = v->transaction;
+
+	return !t->session->gone && v->row_count == 1 && (t->lmtp || is_simple(v));
+}
+
 static void
 variant_on_body(struct delivery *d)
 {
@@ -257,6 +278,7 @@ fill_delivery(struct variant *v)
 		edit_add(&d->edits, e->at, e->removed, e->insert);
 	}
 	d->transaction.size = edit_size(&d->edits, t->message.size);
+	d->may_go_ahead = variant_may_go_ahead;
 	d->on_body = variant_on_body;
 	d->held = variant_held;
 	d->over = variant_over;

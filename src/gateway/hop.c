@@ -43,6 +43,7 @@ struct connection {
 	int                 fd;
 	size_t              endpoint;
 	bool                connecting, reused, dead, resting;
+	bool                heard;      /* since the delivery began */
 	uint64_t            since;      /* ms: last progress, or idle since */
 	uint64_t            cache_idle, cache_count;
 	/* The body on its way. */
@@ -184,14 +185,16 @@ endpoint_down(struct connection *c)
 }
 
 /*
- * The connection is of no use any more.  Nothing was delivered before SENDING, so a
+ * The connection is of no use any more.  Nothing was delivered before the body, so a
  * kept connection is replaced, and an endpoint that was not reached gives way to the next.
+ * A kept connection that said nothing at all had been closed before we wrote to it.
  */
 static void
 connection_failed(struct connection *c, const char *why)
 {
 	struct delivery *d = c->delivery;
 	bool fresh = !c->reused;
+	bool stale = c->reused && !c->heard;
 
 	if (c->dead)
 		return;
@@ -204,7 +207,8 @@ connection_failed(struct connection *c, const char *why)
 	if (d->state == DELIVERY_CONNECTING && fresh)
 		endpoint_down(c);
 	snprintf(d->failure, sizeof d->failure, "%s", why);
-	if (d->state == DELIVERY_CONNECTING || (d->state == DELIVERY_TALKING && !fresh))
+	if (d->state == DELIVERY_CONNECTING || stale ||
+	    (d->state == DELIVERY_TALKING && !fresh))
 		try_next(d);
 	else
 		delivery_failed(d);
@@ -465,12 +469,30 @@ connection_flush(struct connection *c)
 static void client_says(struct connection *, enum client_event);
 
 static void
+start_body(struct connection *c, bool last)
+{
+	c->walk = (struct edit_walk){ 0 };
+	c->piece = (struct edit_piece){ 0 };
+	c->line_start = true;
+	c->last = last;
+	delivery_enter(c->delivery, DELIVERY_SENDING);
+}
+
+static void
 take_delivery(struct connection *c)
 {
 	struct delivery *d = c->delivery;
+	enum client_event e;
 
 	delivery_enter(d, DELIVERY_TALKING);
-	client_says(c, smtp_client_begin(c->client, &d->transaction));
+	c->heard = false;
+	e = smtp_client_begin(c->client, &d->transaction);
+	if (e == CLIENT_WAIT && d->message->size <= SMALL_BYTES && d->may_go_ahead != NULL &&
+	    smtp_client_may_send_ahead(c->client) && d->may_go_ahead(d)) {
+		start_body(c, true);
+		smtp_client_send_ahead(c->client, edit_size(&d->edits, d->message->size));
+	} else
+		client_says(c, e);
 }
 
 static void
@@ -558,6 +580,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		connection_lost(c, n == 0 ? "the connection was closed" : strerror(errno));
 	else {
 		c->since = now_ms();
+		c->heard = true;
 		connection_feed(c, (struct span){ g->read_buffer, (size_t)n });
 	}
 }
@@ -676,6 +699,7 @@ static void
 try_next(struct delivery *d)
 {
 	d->state = DELIVERY_CONNECTING;
+	d->in_doubt = false;
 	if (d->tries < d->pool->endpoint_count)
 		open_connection(d);
 	else
@@ -718,11 +742,7 @@ delivery_send(struct delivery *d, bool last)
 	assert(d->state == DELIVERY_BODY);
 	if (!smtp_client_uses_chunks(c->client))
 		add_dots(c, d);
-	c->walk = (struct edit_walk){ 0 };
-	c->piece = (struct edit_piece){ 0 };
-	c->line_start = true;
-	c->last = last;
-	delivery_enter(d, DELIVERY_SENDING);
+	start_body(c, last);
 	smtp_client_send_body(c->client, edit_size(&d->edits, d->message->size), last);
 	connection_flush(c);
 }

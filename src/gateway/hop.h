@@ -6,7 +6,8 @@
  * turn, those that failed lately last); a kept connection that turns out dead before its
  * first reply is replaced by a fresh one, once.  The owner is told of three things:
  *
- *     begin -> on_body    every recipient has its reply: send(last) or abort
+ *     begin -> may_go_ahead, then
+ *              on_body    every recipient has its reply: send(last) or abort
  *                held     (after send(last = false)) all octets are there: commit or abort
  *                over     replies in d->recipients[].code and .text; or d->failed
  *
@@ -42,6 +43,8 @@ struct delivery {
 	bool                in_doubt;           /* the end was sent, the reply is missing */
 	char                failure[256];       /* for log and reply */
 	char                endpoint[128];      /* "[127.0.0.1]:10025", as last tried */
+	/* May a small body go with the envelope, so that on_body is left out?  NULL: no. */
+	bool              (*may_go_ahead)(struct delivery *);
 	void              (*on_body)(struct delivery *);
 	void              (*held)(struct delivery *);
 	void              (*over)(struct delivery *);

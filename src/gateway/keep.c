@@ -239,7 +239,7 @@ write_notice(struct transaction *t, struct error *err)
 	if (st == ST_OK)
 		st = sink_write(&t->notice_message.sink, buf_span(&t->notice), err);
 	if (st == ST_OK)
-		st = message_seal(&t->notice_message, err);
+		st = sink_finish(&t->notice_message.sink, err);
 	return st;
 }
 

@@ -145,7 +145,8 @@ transaction_end(struct transaction *t, enum outcome outcome, const char *reply)
 		if (row->outcome != OUTCOME_NONE)
 			continue;
 		row->outcome = outcome;
-		if (row->reply.len == 0)
+		/* Its own reply, unless that says another fate than it has now. */
+		if (row->reply.len == 0 || row->reply.ptr[0] != (uint8_t)reply[0])
 			row->reply = span_text(reply);
 	}
 	t->reply = reply;

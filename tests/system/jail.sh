@@ -1,9 +1,12 @@
 #!/bin/sh
 # jail.sh ROOT HOME COMMAND... - runs a server that is unpacked in ROOT, not installed
 #
-# To be called in a mount namespace of its own.  ROOT/usr is laid over /usr; HOME/etc and
-# ROOT/etc over /etc, HOME/etc/NAME.d-like folders stay writable from outside; HOME/var
-# is /var.  Nothing outside HOME can be changed, but for /tmp.
+# To be called as the first process of a process namespace and a mount namespace of its
+# own.  ROOT/usr is laid over /usr, HOME/etc and ROOT/etc over /etc, and HOME/var is /var.
+# The folders of HOME/etc and HOME/var can be changed from outside at any time.
+#
+# This shell stays: when it is killed, all processes of the namespace die with it, also
+# those that changed their user.
 set -eu
 root=$1
 home=$2
@@ -16,4 +19,6 @@ done
 mount --bind "$home/var" /var
 mount -t tmpfs -o mode=755 tmpfs /run
 cd /
-exec "$@"
+"$@" &
+trap 'kill -TERM $!' TERM
+wait $! || wait $! || :

@@ -88,11 +88,11 @@ def test_refusal_behind_queue_needs_own_client(sallyport, next_hop):
 def test_quarantine_holds_all(sallyport, next_hop):
     """The file is the envelope and then the message, byte for byte."""
     hop = next_hop()
-    daemon = sallyport(places(hop), policy=FATES)
+    daemon = sallyport(places(hop), queue="before", policy=FATES)
     octets = make(bytes(range(256)).replace(b"\r", b"").replace(b"\n", b"") + b"\n.\n\n")
     with Client(daemon.port) as client:
         assert client.say(OUTSIDE + " IDENT=4ABC")[0] == 250
-        answer = client.mail_from("sen\\der@example.com", [],
+        answer = client.mail_from('"sen der"@example.com', [],
                                   " BODY=8BITMIME RET=HDRS ENVID=q+2Bx")
         assert client.say("RCPT TO:<kept@example.org> NOTIFY=FAILURE,DELAY "
                           "ORCPT=rfc822;Kept@Example.org")[0] == 250
@@ -101,10 +101,10 @@ def test_quarantine_holds_all(sallyport, next_hop):
     path, = daemon.quarantined("kept")
     lines, message = block_and_message(path)
     assert message == octets
-    assert path.stem == id_of(answer) and path.stat().st_mode & 0o077 == 0
+    assert path.stem == id_of(answer) and path.stat().st_mode & 0o007 == 0
     fields = dict(line.split(": ", 1) for line in lines)
     assert fields["X-Sallyport-Id"] == id_of(answer)
-    assert fields["X-Envelope-From"].startswith(r"<sen\\der@example.com> BODY=8BITMIME RET=HDRS")
+    assert fields["X-Envelope-From"].startswith('<"sen der"@example.com> BODY=8BITMIME RET=HDRS')
     assert "ENVID=" in fields["X-Envelope-From"]
     assert fields["X-Envelope-To"].startswith("<kept@example.org> NOTIFY=FAILURE,DELAY ORCPT=")
     assert fields["X-Sallyport-Class"] == fields["X-Sallyport-Rule"] == "kept"
@@ -115,7 +115,7 @@ def test_quarantine_holds_all(sallyport, next_hop):
 
 def test_quarantine_is_a_file_each_class(sallyport, next_hop):
     hop = next_hop()
-    daemon = sallyport(places(hop), policy=FATES + "")
+    daemon = sallyport(places(hop), queue="before", policy=FATES)
     answer = send(daemon.port, make(), recipients=[
         "kept@example.org", "other@example.org", "rcpt@example.org"])
     assert answer.end[0] == 250 and "but 2 quarantined" in answer.end[1]
@@ -130,7 +130,7 @@ def test_quarantine_is_a_file_each_class(sallyport, next_hop):
 def test_quarantine_fails(sallyport, next_hop, break_store):
     """What cannot be kept is not answered 250."""
     hop = next_hop()
-    daemon = sallyport(places(hop), policy=FATES)
+    daemon = sallyport(places(hop), queue="before", policy=FATES)
     folder = daemon.home / "state/quarantine"
     if break_store == "folder":
         for path in (folder / "kept").rglob("*"):
@@ -197,7 +197,8 @@ def test_header_of_strange_messages(sallyport, next_hop):
               b"L: " + b"x" * 100000 + b"\r\nX-B: " + b"y" * 100000 + b"\r\n\r\nend\r\n",
               b"".join(b"N%d: x\r\n" % i for i in range(3000)) + b"X-B: z\r\n\r\n."]
     for shape in shapes:
-        assert send(daemon.port, shape, chunked=True).end[0] == 250
+        answer = send(daemon.port, shape, chunked=True)
+        assert answer.end[0] == 250, (shape[:50], answer, daemon.log()[-500:])
         got = hop.mails[-1].data
         assert got.count(b"X-A: 1\r\n") == 1
         body = shape.partition(b"\r\n\r\n")[2] if not shape.startswith(b"\r\n") else shape
@@ -324,8 +325,8 @@ def test_own_sender_is_notified(sallyport, next_hop, chunking):
     assert about["Reporting-MTA"] == "dns; sallyport.example.com"
     assert about["Original-Envelope-Id"] == "env1"
     fields = {part["Final-Recipient"]: part for part in each}
-    assert sorted(fields) == ["rfc822; no@example.org", "rfc822; virus@example.org"]
-    row = fields["rfc822; no@example.org"]
+    assert sorted(fields) == ["rfc822;no@example.org", "rfc822;virus@example.org"]
+    row = fields["rfc822;no@example.org"]
     assert (row["Action"], row["Status"]) == ("failed", "5.1.1")
     assert "no@example.org" in text and "rcpt@example.org" not in text
     assert original.get_content_type() == "text/rfc822-headers"
@@ -390,7 +391,7 @@ def test_next_hop_refuses_one_of_two(sallyport, next_hop, queue, outside, notifi
     if notified:
         notice, = (m for m in mails if m.sender == "")
         row = parse_notice(notice.data)[2][1]
-        assert (row["Final-Recipient"], row["Status"]) == ("rfc822; bob@example.org", "5.1.1")
+        assert (row["Final-Recipient"], row["Status"]) == ("rfc822;bob@example.org", "5.1.1")
         assert "550 5.1.1 unknown here" in row["Diagnostic-Code"]
         assert row["Remote-MTA"]
 
@@ -572,7 +573,7 @@ def test_variant_refused_for_good_at_its_dot(sallyport, next_hop):
     notice, = (m for m in mails if not m.sender)
     rows = parse_notice(notice.data)[2][1:]
     assert [row["Final-Recipient"] for row in rows] == [
-        "rfc822; " + ("r2@example.org" if taken == "r1@example.org" else "r1@example.org")]
+        "rfc822;" + ("r2@example.org" if taken == "r1@example.org" else "r1@example.org")]
 
 
 # maildir
@@ -620,7 +621,8 @@ def test_record_of_mixed_fates(sallyport, next_hop):
     assert "\x1b" not in text and "rule kept: yes" in text
     line, = daemon.track("kept@example.org")
     assert id_of(answer) in line
-    assert json.loads(daemon.track("--json", "--outcome", "discarded")[0])["id"] == id_of(answer)
+    assert [row["id"] for row in json.loads("".join(
+        daemon.track("--json", "--outcome", "discarded")))] == [id_of(answer)]
     line = daemon.wait_log(f" mail id={id_of(answer)}")
     for part in ("client=192.0.2.7", "from=sender@example.com", "quarantined/kept:kept",
                  "size=", "deliver-ms="):

@@ -9,12 +9,14 @@ import collections
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
 
 from client import Client, crlf
 from load import CONNECTIONS, Insist, Keep, compile_tools, ids_in
+from nexthop import Delay
 from servers import wait_for
 
 LONG = os.environ.get("SALLYPORT_LONG") == "1"
@@ -152,3 +154,87 @@ def test_nothing_is_lost(sallyport, keep, tools, report):
              daemon.status()["counters"]["transactions-open"] == 0, 60)
     check_log(daemon.log())
     assert len(daemon.track()) > 0
+
+
+# two variants
+
+TWO = ('rule one when recipient = one@example.org then header add X-Variant "1";\n'
+       "otherwise accept;")
+VARIED = crlf("From: <sender@example.com>\nMessage-ID: <varied@example.com>\n"
+              "Subject: varied\n\nText.\n")
+
+
+def send_varied(port: int) -> int:
+    """To both; the code of the reply, 0 if none came."""
+    try:
+        with Client(port) as client:
+            answer = client.mail_from("sender@example.com",
+                                      ["one@example.org", "two@example.org"])
+            return client.message(VARIED, answer).end[0]
+    except (OSError, EOFError):
+        return 0
+
+
+def retry(daemon, hop, tries: int = 40) -> list[int]:
+    """Until it is taken; the codes."""
+    codes = []
+    while len(codes) < tries and 250 not in codes:
+        codes.append(send_varied(daemon.port))
+    return codes
+
+
+def copies_of(hop) -> collections.Counter:
+    return collections.Counter(name for mail in hop.mails for name in mail.recipients)
+
+
+def test_variants_with_kills_between_tries(sallyport, next_hop):
+    """The second variant fails at its dot, three times; the ledger outlives the gateway."""
+    hop = next_hop()
+    daemon = sallyport(f"127.0.0.1:{hop.port}", policy=TWO, settings="gateways 1;")
+    hop.when("end", "451 4.3.0 later", skip=1, times=3)
+    for _ in range(3):
+        assert send_varied(daemon.port) == 451
+        old = daemon.kill("gateway")
+        wait_for("another gateway", lambda: daemon.children("gateway") not in ([], [old]))
+    assert send_varied(daemon.port) == 250
+    assert copies_of(hop) == {"one@example.org": 1, "two@example.org": 1}
+
+
+@pytest.mark.parametrize("process", ["gateway", "store"])
+def test_variants_with_a_kill_between_dots(sallyport, next_hop, process):
+    """After the first dot, before the second is answered: a gateway can note nothing any
+    more, so there is one copy more for each such kill, and none for the store's."""
+    hop = next_hop()
+    daemon = sallyport(f"127.0.0.1:{hop.port}", policy=TWO, settings="gateways 1;")
+    hop.when("end", Delay(1, "451 4.3.0 later"), skip=1, times=1)
+    killing = threading.Timer(0.5, daemon.kill, [process])
+    killing.start()
+    first = send_varied(daemon.port)
+    killing.join()
+    wait_for("another one", lambda: daemon.run("status").returncode == 0 or
+             all(row["state"] == "running" for row in daemon.status()["processes"]))
+    assert first in (0, 451)
+    assert retry(daemon, hop)[-1] == 250
+    copies = copies_of(hop)
+    assert copies["two@example.org"] == 1
+    assert copies["one@example.org"] == (2 if process == "gateway" else 1)
+
+
+def test_variants_under_kills(sallyport, next_hop):
+    """Dots that fail and gateways that die, for long: no more copies of a recipient than
+    tries without a reply and one."""
+    hop = next_hop()
+    daemon = sallyport(f"127.0.0.1:{hop.port}", policy=TWO, settings="gateways 2;")
+    killer = Killer(daemon, 4, ("gateway",))
+    unanswered = mails = 0
+    while not killer.done():
+        hop.when("end", Delay(0.02, "451 4.3.0 later"), skip=1, times=3)
+        codes = retry(daemon, hop)
+        assert codes[-1] == 250
+        mails += 1
+        unanswered += codes.count(0)
+        hop.clear()
+        killer.turn()
+    copies = copies_of(hop)
+    for name in ("one@example.org", "two@example.org"):
+        assert mails <= copies[name] <= mails + unanswered, (copies, mails, unanswered)

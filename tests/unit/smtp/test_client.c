@@ -34,6 +34,7 @@ struct script { const char *name; unsigned setup; const char *lines[64]; };
 #define TO_BODY PIPELINED, GROUP, OK, OK, OK, OK, GO, "E: BODY"
 #define TO_FINAL TO_BODY, "A: body 9 last", "A: sent", "C: ."
 #define TO_CHUNK CHUNKED, MAIL, RCPTS, OK, OK, OK, OK, "E: BODY"
+#define AHEAD CHUNKED, MAIL, "C: RCPT TO:<r2@b.test>", "A: ahead 9", "C: BDAT 9 LAST", "A: sent"
 #define ALL(reply) "R: 0 " reply, "R: 1 " reply, "R: 2 " reply
 
 static const struct script scripts[] = {
@@ -68,6 +69,21 @@ static const struct script scripts[] = {
 	    "S: 552 5.3.4 large", "E: FAILED", ALL("552 5.3.4 large"), "D: no" } },
 	{ "taken in the middle of a chunk", PLAIN, { TO_CHUNK, "A: body 7", "C: BDAT 7",
 	    "S: 250 what?", "E: FAILED", ALL("0 ") } },
+	{ "sent ahead", ONE, { AHEAD, OK, OK, "W: waiting for the reply to end of data",
+	    "S: 250 2.0.0 Ok", "E: DONE", "R: 0 250 2.0.0 Ok", "A: reusable" } },
+	{ "sent ahead, refused at the end", ONE, { AHEAD, OK, OK, "S: 554 5.7.1 no",
+	    "C: RSET", "S: 250 Ok", "E: DONE", "R: 0 554 5.7.1 no", "D: no" } },
+	{ "sent ahead, recipient refused", ONE, { AHEAD, OK, "S: 550 5.1.1 no", "C: RSET",
+	    "S: 503 5.5.1 nobody", "S: 250 Ok", "E: REFUSED", "R: 0 550 5.1.1 no",
+	    "A: reusable" } },
+	{ "sent ahead, sender refused", ONE, { AHEAD, "S: 450 4.1.8 who?", "S: 503 a",
+	    "C: RSET", "S: 503 b", "S: 250 Ok", "E: REFUSED", "R: 0 450 4.1.8 who?",
+	    "D: no" } },
+	{ "sent ahead, lost", ONE, { AHEAD, OK, "A: lost closed", "E: FAILED", "R: 0 0 ",
+	    "D: yes" } },
+	{ "sent ahead, lost after a refusal", ONE, { AHEAD, OK, "S: 550 5.1.1 no", "C: RSET",
+	    "A: lost closed", "E: FAILED", "R: 0 550 5.1.1 no", "D: no" } },
+	{ "sent ahead, given up", ONE, { AHEAD, "A: abort no" } },
 	{ "chunks, nobody taken", PLAIN, { CHUNKED, MAIL, RCPTS, OK, "S: 550 a", "S: 551 b",
 	    "S: 450 c", "C: RSET", "S: 250 Ok", "E: REFUSED", "R: 0 550 a", "R: 1 551 b",
 	    "R: 2 450 c" } },
@@ -338,7 +354,10 @@ act(struct run *r, const char *what)
 		take_event(r, smtp_client_begin(r->c, &r->t));
 	else if (sscanf(what, "body %lu %7s", &bytes, last) >= 1)
 		smtp_client_send_body(r->c, bytes, strcmp(last, "last") == 0);
-	else if (strcmp(what, "sent") == 0)
+	else if (sscanf(what, "ahead %lu", &bytes) == 1) {
+		if (smtp_client_may_send_ahead(r->c))
+			smtp_client_send_ahead(r->c, bytes);
+	} else if (strcmp(what, "sent") == 0)
 		take_event(r, smtp_client_body_sent(r->c));
 	else if (strcmp(what, "commit") == 0)
 		smtp_client_commit(r->c);

@@ -22,7 +22,7 @@ struct site {
 	struct settings  settings;
 	struct listener  listener;
 	struct log       log;
-	struct counters  counters;
+	struct counters *counters;
 	struct ledger_page page;
 	struct store     store;
 };
@@ -39,6 +39,7 @@ site_make(struct site *p)
 	p->settings = (struct settings){ .state_directory = p->root,
 		.quarantine_directory = p->quarantine, .listeners = &p->listener,
 		.listener_count = 1 };
+	p->counters = must_alloc(sizeof *p->counters);
 	p->log = (struct log){ .fd = open("/dev/null", O_WRONLY), .target = LOG_STDERR,
 		.name = "store" };
 }
@@ -47,7 +48,7 @@ static inline enum status
 site_open(struct site *p, struct error *err)
 {
 	p->store = (struct store){ .settings = &p->settings, .log = &p->log,
-		.counters = &p->counters, .page = &p->page, .hostname = "mx.example.com" };
+		.counters = p->counters, .page = &p->page, .hostname = "mx.example.com" };
 	return store_open(&p->store, err);
 }
 
@@ -65,6 +66,7 @@ site_remove(struct site *p)
 {
 	char command[128];
 
+	free(p->counters);
 	close(p->log.fd);
 	snprintf(command, sizeof command, "rm -rf '%s'", p->root);
 	assert_int_equal(system(command), 0);

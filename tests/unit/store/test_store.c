@@ -107,7 +107,7 @@ test_quarantine(void **state)
 	packet = put_quarantine(&q);
 	request(&p, &packet, fd, ST_OK);
 	assert_int_equal(count_lines("find %s -type f", p.quarantine), 2);
-	assert_int_equal(p.counters.values[COUNTER_STORED], 3);
+	assert_int_equal(p.counters->values[COUNTER_STORED], 3);
 	close(fd);
 	site_end(&p);
 }
@@ -177,7 +177,7 @@ test_bad_messages(void **state)
 	packet = put_quarantine(&q);
 	request(&p, &packet, fd, ST_TEMP);
 	assert_int_equal(count_lines("find %s -type f", p.quarantine), 0);
-	assert_int_equal(p.counters.values[COUNTER_STORE_FAILURES], 3);
+	assert_int_equal(p.counters->values[COUNTER_STORE_FAILURES], 3);
 	close(pipes[0]);
 	close(pipes[1]);
 	close(fd);
@@ -441,13 +441,12 @@ static void
 test_batches(void **state)
 {
 	struct site p;
-	uint64_t now = clock_mono_ms();
 
 	site_start(&p);
 	add_record(&p, 1, 1000);
 	assert_int_equal(committed(&p), 0);
 	assert_true(store_wait(&p.store, clock_mono_ms()) <= DATABASE_BATCH_MS);
-	store_tick(&p.store, now + DATABASE_BATCH_MS + 50, false);
+	store_tick(&p.store, clock_mono_ms() + DATABASE_BATCH_MS, false);
 	assert_int_equal(committed(&p), 1);
 	for (unsigned i = 0; i < DATABASE_BATCH_ROWS; i++)
 		add_record(&p, 2 + i, 1000);
@@ -456,7 +455,7 @@ test_batches(void **state)
 	add_record(&p, 1, 1000);
 	store_close(&p.store);
 	assert_int_equal(committed(&p), 1 + DATABASE_BATCH_ROWS);
-	assert_int_equal(p.counters.values[COUNTER_RECORDS], 2 + DATABASE_BATCH_ROWS);
+	assert_int_equal(p.counters->values[COUNTER_RECORDS], 2 + DATABASE_BATCH_ROWS);
 	site_remove(&p);
 }
 
@@ -572,6 +571,7 @@ test_corrupt_later(void **state)
 	damage(&p, 4096, 40 * 4096);
 	assert_int_equal(site_open(&p, &err), ST_OK);
 	add_record(&p, 5000, 1000);
+	assert_int_equal(p.store.database.lost, 0);
 	assert_int_equal(count_lines("find %s -name 'store.db.corrupt-*'", p.root), 1);
 	assert_int_equal(ask_number(&p, "SELECT count(*) FROM mail"), 1);
 	site_end(&p);
@@ -596,7 +596,7 @@ test_database_away(void **state)
 	request(&p, &packet, fd, ST_OK);
 	add_record(&p, 1, 1000);
 	store_tick(&p.store, clock_mono_ms(), true);
-	assert_true(p.counters.values[COUNTER_STORE_FAILURES] >= 2);
+	assert_true(p.counters->values[COUNTER_STORE_FAILURES] >= 2);
 	assert_int_equal(mkdir(away, 0700), 0);
 	store_tick(&p.store, clock_mono_ms() + 20000, true);
 	add_record(&p, 2, 1000);
@@ -624,7 +624,7 @@ test_database_full(void **state)
 
 	assert_true(kept < 2000);
 	store_tick(&p.store, clock_mono_ms(), false);
-	assert_int_equal(p.counters.values[COUNTER_STORE_FAILURES] + (uint64_t)kept, 2000);
+	assert_int_equal(p.counters->values[COUNTER_STORE_FAILURES] + (uint64_t)kept, 2000);
 	assert_int_equal(sqlite3_exec(p.store.database.db, "PRAGMA max_page_count = 100000", NULL,
 	    NULL, NULL), SQLITE_OK);
 	for (; n < 2100; n++)
