@@ -12,8 +12,9 @@ static size_t
 utf8_length(struct span in)
 {
 	static const struct { uint8_t first, last, low, high; } rows[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf }, { 0xe0, 0xe0, 0xa0, 0xbf }, { 0xe1, 0xec, 0x80, 0xbf },
-		{ 0xed, 0xed, 0x80, 0x9f }, { 0xee, 0xef, 0x80, 0xbf }, { 0xf0, 0xf0, 0x90, 0xbf },
+		{ 0xc2, 0xdf, 0x80, 0xbf }, { 0xe0, 0xe0, 0xa0, 0xbf },
+		{ 0xe1, 0xec, 0x80, 0xbf }, { 0xed, 0xed, 0x80, 0x9f },
+		{ 0xee, 0xef, 0x80, 0xbf }, { 0xf0, 0xf0, 0x90, 0xbf },
 		{ 0xf1, 0xf3, 0x80, 0xbf }, { 0xf4, 0xf4, 0x80, 0x8f },
 	};
 	uint8_t c = in.ptr[0];
@@ -44,6 +45,12 @@ is_label_char(uint8_t c)
 	return is_alpha(c) || is_digit(c) || c == '-' || c == '_';
 }
 
+static bool
+is_literal_char(uint8_t c)
+{
+	return is_label_char(c) || c == '.' || c == ':';
+}
+
 /* A run of characters that `is` takes, and of UTF-8 ones. */
 static size_t
 run_length(struct span in, bool (*is)(uint8_t))
@@ -71,7 +78,9 @@ quoted_length(struct span in)
 				return 0;
 			c = in.ptr[i];
 		}
-		n = c >= 0x80 ? utf8_length(span_slice(in, i, in.len)) : c >= ' ' && c < 0x7f;
+		n = c >= ' ' && c < 0x7f;
+		if (c >= 0x80)
+			n = utf8_length(span_slice(in, i, in.len));
 		if (n == 0)
 			return 0;
 	}
@@ -86,7 +95,7 @@ literal_length(struct span in)
 
 	if (in.len == 0 || in.ptr[0] != '[')
 		return 0;
-	while (i < in.len && (is_label_char(in.ptr[i]) || in.ptr[i] == '.' || in.ptr[i] == ':'))
+	while (i < in.len && is_literal_char(in.ptr[i]))
 		i++;
 	return i > 1 && i < in.len && in.ptr[i] == ']' ? i + 1 : 0;
 }

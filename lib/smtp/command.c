@@ -78,6 +78,15 @@ read_envid(struct path_command *c, struct span value)
 	return value.len <= ENVID_BYTES && is_xtext(value);
 }
 
+static bool
+is_address_type(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_alpha(s.ptr[i]) && !is_digit(s.ptr[i]) && s.ptr[i] != '-')
+			return false;
+	return s.len > 0;
+}
+
 /* ORCPT=utf-8;... may hold raw UTF-8 where SMTPUTF8 was given (RFC 6533 section 3). */
 static bool
 read_orcpt(struct path_command *c, struct span value)
@@ -87,10 +96,8 @@ read_orcpt(struct path_command *c, struct span value)
 	c->orcpt = value;
 	for (size_t i = 0; i < value.len; i++)
 		c->utf8 |= value.ptr[i] >= 0x80;
-	for (size_t i = 0; i < type; i++)
-		if (!is_alpha(value.ptr[i]) && !is_digit(value.ptr[i]) && value.ptr[i] != '-')
-			return false;
-	return type > 0 && type < value.len && value.len <= ORCPT_BYTES &&
+	return type < value.len && value.len <= ORCPT_BYTES &&
+	    is_address_type(span_slice(value, 0, type)) &&
 	    is_xtext(span_slice(value, type + 1, value.len));
 }
 
@@ -154,8 +161,11 @@ parameter_read(enum path_verb verb, unsigned offers, struct span word, unsigned 
 }
 
 static const char *
-command_path(enum path_verb verb, struct span rest, unsigned offers, struct path_command *c)
+command_path(enum path_verb verb, struct span rest, unsigned offers,
+    struct path_command *c)
 {
+	const char *bad_address = verb == PATH_MAIL ? "501 5.1.7 Bad sender address syntax" :
+	    "501 5.1.3 Bad recipient address syntax";
 	struct error err;
 	struct span word;
 	unsigned seen = 0;
@@ -163,13 +173,11 @@ command_path(enum path_verb verb, struct span rest, unsigned offers, struct path
 	size_t used;
 
 	*c = (struct path_command){ 0 };
-	if (path_parse(rest, verb == PATH_MAIL, &c->address, &c->utf8, &used, &err) != ST_OK)
-		return verb == PATH_MAIL ? "501 5.1.7 Bad sender address syntax" :
-		    "501 5.1.3 Bad recipient address syntax";
+	if (path_parse(rest, verb == PATH_MAIL, &c->address, &c->utf8, &used, &err))
+		return bad_address;
 	rest = span_slice(rest, used, rest.len);
 	if (rest.len > 0 && !is_blank(rest.ptr[0]))
-		return verb == PATH_MAIL ? "501 5.1.7 Bad sender address syntax" :
-		    "501 5.1.3 Bad recipient address syntax";
+		return bad_address;
 	while (refusal == NULL && command_word(&rest, &word))
 		refusal = parameter_read(verb, offers, word, &seen, c);
 	return refusal;
@@ -216,6 +224,7 @@ command_bdat(struct span args, struct chunk *chunk)
 		return CHUNK_NO_SIZE;
 	if (!command_word(&args, &word))
 		return CHUNK_OK;
-	chunk->last = span_equal_nocase(word, SPAN_LIT("LAST")) && span_trim(args).len == 0;
+	chunk->last = span_equal_nocase(word, SPAN_LIT("LAST")) &&
+	    span_trim(args).len == 0;
 	return chunk->last ? CHUNK_OK : CHUNK_BAD_REST;
 }

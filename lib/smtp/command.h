@@ -1,5 +1,7 @@
 /*
- * command.h - the arguments of MAIL, RCPT and BDAT (RFC 5321, 1870, 3030, 3461, 6152, 6531).
+ * command.h - the arguments of MAIL, RCPT and BDAT.
+ *
+ * RFC 5321, 1870 (SIZE), 3030 (BDAT), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8).
  */
 #ifndef LIB_SMTP_COMMAND_H
 #define LIB_SMTP_COMMAND_H

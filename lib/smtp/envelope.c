@@ -4,6 +4,7 @@
 #include "lib/smtp/envelope.h"
 
 #define RECIPIENT_LEAST 9       /* packed: two empty spans and a byte */
+#define NOTIFY_ALL (NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY | NOTIFY_NEVER)
 
 static void
 xforward_pack(struct pack *p, const struct xforward *x)
@@ -71,8 +72,7 @@ recipients_unpack(struct unpack *u, struct envelope *e, struct arena *arena)
 
 		r->address = unpack_span(u);
 		r->orcpt = unpack_span(u);
-		r->notify = unpack_upto(u, NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY |
-		    NOTIFY_NEVER);
+		r->notify = unpack_upto(u, NOTIFY_ALL);
 	}
 }
 

@@ -133,12 +133,12 @@ enum status
 newline_write(struct newline *n, struct span in, struct sink *out, struct error *err)
 {
 	enum status st = ST_OK;
-	size_t run = 0;
+	size_t run = 0, i = 0;
 
 	if (in.len == 0)
 		return ST_OK;
 	st = newline_first(n, in.ptr[0], &run, out, err);
-	for (size_t i = find_odd(in, 1); st == ST_OK && i < in.len; i = find_odd(in, i + 1))
+	while (st == ST_OK && (i = find_odd(in, i + 1)) < in.len)
 		st = newline_odd(n, in, i, &run, out, err);
 	if (st != ST_OK)
 		return st;

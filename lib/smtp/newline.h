@@ -16,9 +16,9 @@
 
 #define DOT_KEPT 32     /* few mails have more lines that begin with a dot */
 
-/* What the data of a message was like.  `dotted` are the offsets, in what the sink got, of
-   lines that begin with a dot: at offset 0 or after CR LF.  There a sender puts a dot
-   in front, without looking at the rest. */
+/* What the data of a message was like.  `dotted` are the offsets, in what the sink
+   got, of lines that begin with a dot: at offset 0 or after CR LF.  There a sender puts
+   a dot in front, without looking at the rest. */
 struct smtp_data {
 	uint64_t size;                  /* bytes the sink got                       */
 	unsigned bare_cr, bare_lf;      /* seen (and repaired)                      */
@@ -36,13 +36,14 @@ struct newline {
 	bool     too_big, too_long;     /* a limit was passed */
 	uint64_t size_limit;            /* bytes of the message, 0: none */
 	uint64_t line_limit;            /* bytes of a line without its CR LF, 0: none */
-	uint64_t line_bytes;            /* since the last LF; kept with a line limit only */
+	uint64_t line_bytes;            /* since the last LF, if there is a line limit */
 	struct smtp_data data;
 };
 
 /* Zeroed, but for repair and the limits, it is ready.  Both return what the sink failed
    with; the sink's finish is the caller's to call. */
-enum status newline_write(struct newline *, struct span, struct sink *out, struct error *);
+enum status newline_write(struct newline *, struct span, struct sink *out,
+    struct error *);
 enum status newline_finish(struct newline *, struct sink *out, struct error *);
 
 /* Would the message be refused as it stands? */

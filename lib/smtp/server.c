@@ -19,8 +19,8 @@ static const unsigned leads_to[SERVER_STATES] = {
 	[SERVER_START]     = IN(SERVER_READY) | IN(SERVER_CLOSED),
 	[SERVER_READY]     = IN(SERVER_READY) | IN(SERVER_IN_MAIL) | IN(SERVER_CLOSED),
 	[SERVER_IN_MAIL]   = IN(SERVER_IN_RCPT) | IN(SERVER_READY) | IN(SERVER_CLOSED),
-	[SERVER_IN_RCPT]   = IN(SERVER_IN_RCPT) | IN(SERVER_IN_DATA) | IN(SERVER_IN_CHUNKS) |
-	    IN(SERVER_READY) | IN(SERVER_CLOSED),
+	[SERVER_IN_RCPT]   = IN(SERVER_IN_RCPT) | IN(SERVER_IN_DATA) |
+	    IN(SERVER_IN_CHUNKS) | IN(SERVER_READY) | IN(SERVER_CLOSED),
 	[SERVER_IN_DATA]   = IN(SERVER_WAITING) | IN(SERVER_READY) | IN(SERVER_CLOSED),
 	[SERVER_IN_CHUNKS] = IN(SERVER_WAITING) | IN(SERVER_READY) | IN(SERVER_CLOSED),
 	[SERVER_WAITING]   = IN(SERVER_READY) | IN(SERVER_CLOSED),
@@ -129,7 +129,8 @@ smtp_server_create(const struct smtp_server_config *config)
 
 	s->config = config;
 	s->lmtp = config->protocol == SERVER_LMTP;
-	buf_printf(&s->out, "220 %s %s\r\n", config->hostname, s->lmtp ? "LMTP" : "ESMTP");
+	buf_printf(&s->out, "220 %s %s\r\n", config->hostname,
+	    s->lmtp ? "LMTP" : "ESMTP");
 	return s;
 }
 
@@ -159,7 +160,7 @@ server_hold(struct smtp_server *s, struct span in)
 {
 	uint64_t limit = s->config->command_limit;
 
-	/* Its end is still to come: a line that is as long as the limit now is too long. */
+	/* Its LF is still to come, and counts. */
 	s->overlong |= buf_len(&s->line) + in.len >= (limit > 0 ? limit : COMMAND_BYTES);
 	if (s->overlong)
 		buf_free(&s->line);
@@ -188,12 +189,14 @@ server_line_feed(struct smtp_server *s, struct span in)
 	return end + 1;
 }
 
-/* An empty chunk is over without a byte. */
+/* Go on?  An empty chunk is over without a byte. */
 static bool
 server_wants(const struct smtp_server *s, struct span in)
 {
+	bool empty_chunk = s->chunk.open && s->chunk.left == 0;
+
 	return s->event == SERVER_WAIT && s->owed == OWED_NOTHING && !s->abort_due &&
-	    s->state != SERVER_CLOSED && (in.len > 0 || (s->chunk.open && s->chunk.left == 0));
+	    s->state != SERVER_CLOSED && (in.len > 0 || empty_chunk);
 }
 
 static size_t
@@ -266,7 +269,8 @@ smtp_server_refuse(struct smtp_server *s, const char *reply)
 		break;
 	case OWED_BODY:
 		if (s->chunk.open) {
-			server_chunk_refuse(s, arena_text(&s->arena, span_text(reply)), true);
+			reply = arena_text(&s->arena, span_text(reply));
+			server_chunk_refuse(s, reply, true);
 			return;
 		}
 		server_abort(s);
@@ -308,7 +312,7 @@ smtp_server_answer(struct smtp_server *s, const char *reply)
 	if (s->replies_due == 0)
 		server_reset(s);
 	else
-		s->reset_due = true;    /* the other answers may still stand in the arena */
+		s->reset_due = true;    /* other answers may still stand in the arena */
 }
 
 void

@@ -16,16 +16,16 @@
  *     ABORT     the transaction that had begun with MAIL is gone: free what belongs to it
  *     CLOSE     flush output, then close
  *
- * Every MAIL ends in exactly one of: its own refuse, ABORT, or the last answer to MESSAGE
- * (an answer of 421 is the last).  ABORT comes for RSET, EHLO, QUIT, hangup and a 421 inside
- * a transaction, for data that was refused or that the sink failed on, and after a BODY
- * that the driver refused; its reply is queued before it.
+ * Every MAIL ends in exactly one of: its own refuse, ABORT, or the last answer to
+ * MESSAGE (an answer of 421 is the last).  ABORT comes for RSET, EHLO, QUIT, hangup and a
+ * 421 inside a transaction, for data that was refused or that the sink failed on, and
+ * after a BODY that the driver refused; its reply is queued before it.
  *
  * The driver calls feed again with the bytes not used, until WAIT, MESSAGE or CLOSE; until
  * an answer that is owed has been given, feed uses nothing and says WAIT.  The next
  * command is not parsed before this one's reply is queued; output is for the driver to
- * send when feed says WAIT, MESSAGE or CLOSE, or at the 354 (feed returns WAIT there when the
- * input is used up), so that a pipelined group is answered in one write.
+ * send when feed says WAIT, MESSAGE or CLOSE, or at the 354 (feed returns WAIT there when
+ * the input is used up), so that a pipelined group is answered in one write.
  *
  * After a chunk that failed the session is READY at once; chunks that are still on their
  * way are read, dropped and answered with the same reply.
@@ -53,15 +53,14 @@ struct smtp_server_config {
 	bool     size;                  /* offer SIZE at all */
 	uint64_t size_limit;            /* 552 5.3.4 beyond; 0 none */
 	uint64_t recipient_limit;       /* 452 4.5.3 beyond; 0 none */
-	uint64_t command_limit;         /* bytes of a command line, its CR LF too: 500 5.5.2
-	                                   beyond; 0: 4096 */
-	uint64_t line_limit;            /* bytes of a message line, without its CR LF:
-	                                   554 5.6.0 beyond; 0 none; far below 2^64 */
-	uint64_t error_limit;           /* commands refused with 5yz, by the session or by the
-	                                   driver, since the last message that was accepted:
-	                                   421 4.7.0 beyond; 0 none.  After 100 NOOP, RSET,
-	                                   VRFY, HELP and EHLO without a message each more
-	                                   is one, too */
+	/* Bytes of a command line, its CR LF too: 500 5.5.2 beyond; 0: 4096. */
+	uint64_t command_limit;
+	/* Bytes of a message line without its CR LF: 554 5.6.0 beyond; 0: none. */
+	uint64_t line_limit;
+	/* Commands refused with 5yz, by the session or the driver, since the last message
+	   that was accepted: 421 4.7.0 beyond; 0: none.  After 100 of NOOP, RSET, VRFY,
+	   HELP and EHLO without a message each more is one, too. */
+	uint64_t error_limit;
 };
 
 enum server_state {
@@ -84,23 +83,23 @@ void smtp_server_configure(struct smtp_server *, const struct smtp_server_config
 
 enum server_event smtp_server_feed(struct smtp_server *, struct span in, size_t *used);
 
-/* Answers.  A reply is "code enhanced text" without CR LF; controls, backslashes and bytes
-   outside ASCII are escaped, and it is cut to 512 bytes.  code 421 also closes.  After
-   CLOSED all of them do nothing.  A refused MAIL leaves XFORWARD as it is. */
+/* Answers.  A reply is "code enhanced text" without CR LF; controls, backslashes and
+   bytes outside ASCII are escaped, and it is cut to 512 bytes.  Code 421 also closes.
+   After CLOSED all of them do nothing.  A refused MAIL leaves XFORWARD as it is. */
 void smtp_server_go(struct smtp_server *);
 void smtp_server_refuse(struct smtp_server *, const char *reply);
 /* The sink takes the message; its write may fail: ST_TEMP becomes 452 4.3.1, ST_PERM
    554 5.6.0, with the error's text, when the data has been read to its end. */
 void smtp_server_collect(struct smtp_server *, struct sink *);
 void smtp_server_answer(struct smtp_server *, const char *reply);
-/* 421 at once, whatever the state (time-out, shutdown).  In the middle of data the reply
-   still is only queued.  Then feed (nothing) says ABORT if a transaction was open, even one
-   that waits for an answer, and CLOSE: flush and close. */
+/* 421 at once, whatever the state (time-out, shutdown).  In the middle of data the
+   reply still is only queued.  Then feed (of nothing) says ABORT if a transaction was
+   open, even one that waits for an answer, and CLOSE: flush and close. */
 void smtp_server_hangup(struct smtp_server *, const char *reply);
 
-/* What there is to send; the driver takes from its front (buf_take).  To be asked for anew
-   at each use: when it is empty, its memory is given back.  How much one feed can queue is
-   bounded by its piece (about 30 times), so feed nothing while output is stuck. */
+/* What there is to send; the driver takes from its front (buf_take).  To be asked for
+   anew at each use: when it is empty, its memory is given back.  What one feed can queue
+   is bounded by its piece (about 30 times), so feed nothing while output is stuck. */
 struct buf *smtp_server_output(struct smtp_server *);
 
 enum server_state smtp_server_state(const struct smtp_server *);
@@ -108,11 +107,11 @@ bool smtp_server_is_lmtp(const struct smtp_server *);
 /* No transaction, and no half command: may be closed for a shutdown with 421. */
 bool smtp_server_is_idle(const struct smtp_server *);
 const char *smtp_server_doing(const struct smtp_server *);      /* "waiting for MAIL" ... */
-/* From MAIL to the end of the transaction; XFORWARD of it from its command on.  All of its
-   memory is the session's transaction arena, and both are reset: inside the last answer
-   (after the reply was copied), inside the refuse of MAIL (XFORWARD moves to a new arena),
-   and after ABORT inside the next feed.  recipients moves as it grows: keep indices.  The
-   bytes of a refused recipient are used again for the next one. */
+/* From MAIL to the end of the transaction; its XFORWARD from that command on.  All of
+   its memory is the session's transaction arena.  Both are reset inside the last answer
+   (after the reply was copied), inside the refuse of MAIL (XFORWARD moves to a new
+   arena), and after ABORT inside the next feed.  recipients moves as it grows: keep
+   indices.  The bytes of a refused recipient are used again for the next one. */
 struct envelope *smtp_server_envelope(struct smtp_server *);
 struct arena *smtp_server_arena(struct smtp_server *);
 struct span smtp_server_helo(const struct smtp_server *);       /* as said; escaped by users */

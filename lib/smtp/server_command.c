@@ -4,6 +4,7 @@
 #include "lib/smtp/server_private.h"
 #include "lib/smtp/command.h"
 #include "lib/smtp/xforward.h"
+#include <inttypes.h>
 
 #define IN(state)  (1u << (state))
 #define ANY        (~0u)
@@ -59,7 +60,7 @@ server_offer(struct smtp_server *s)
 
 	buf_printf(&s->out, "250-%s\r\n250-PIPELINING\r\n", c->hostname);
 	if (c->size && c->size_offer > 0)
-		buf_printf(&s->out, "250-SIZE %llu\r\n", (unsigned long long)c->size_offer);
+		buf_printf(&s->out, "250-SIZE %" PRIu64 "\r\n", c->size_offer);
 	else if (c->size)
 		buf_printf(&s->out, "250-SIZE\r\n");
 	buf_printf(&s->out, "250-VRFY\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n%s%s"
@@ -159,18 +160,25 @@ server_spare(struct smtp_server *s, size_t n)
 }
 
 static void
+server_grow_recipients(struct smtp_server *s)
+{
+	struct envelope *e = &s->envelope;
+	struct recipient *old = e->recipients;
+
+	e->recipient_cap = old != NULL ? 2 * e->recipient_cap : RECIPIENTS;
+	e->recipients = arena_array(&s->arena, struct recipient, e->recipient_cap);
+	if (old != NULL)
+		memcpy(e->recipients, old, e->recipient_count * sizeof *old);
+}
+
+static void
 server_add_recipient(struct smtp_server *s, const struct path_command *c)
 {
 	uint8_t *to = server_spare(s, c->address.len + c->orcpt.len + 1);
 	struct envelope *e = &s->envelope;
-	struct recipient *old = e->recipients;
 
-	if (e->recipient_count == e->recipient_cap) {
-		e->recipient_cap = e->recipient_cap > 0 ? 2 * e->recipient_cap : RECIPIENTS;
-		e->recipients = arena_array(&s->arena, struct recipient, e->recipient_cap);
-		if (old != NULL)
-			memcpy(e->recipients, old, e->recipient_count * sizeof *old);
-	}
+	if (e->recipient_count == e->recipient_cap)
+		server_grow_recipients(s);
 	memcpy(to, c->address.ptr, c->address.len);
 	if (c->orcpt.len > 0)
 		memcpy(to + c->address.len, c->orcpt.ptr, c->orcpt.len);
@@ -286,7 +294,7 @@ server_unimplemented(struct smtp_server *s, struct span args)
 	server_refuse_command(s, "502 5.5.1 Command not implemented");
 }
 
-/* A web page can make a browser or another server send us mail in the body of a request. */
+/* A web page can make a browser send us mail in the body of a request. */
 static void
 server_web(struct smtp_server *s, struct span args)
 {
@@ -302,10 +310,9 @@ server_xforward(struct smtp_server *s, struct span args)
 		refusal = "550 5.7.0 XFORWARD is not for you";
 	else if (s->state != SERVER_READY)
 		refusal = "503 5.5.1 XFORWARD comes before MAIL";
-	else if ((refusal = xforward_parse(args, &s->envelope.xforward, &s->arena)) == NULL)
-		server_reply(s, "250 2.0.0 Ok");
-	if (refusal != NULL)
-		server_refuse_command(s, refusal);
+	else
+		refusal = xforward_parse(args, &s->envelope.xforward, &s->arena);
+	server_refuse_command(s, refusal != NULL ? refusal : "250 2.0.0 Ok");
 	/* However many come, only the last values take memory. */
 	if (s->state == SERVER_READY)
 		server_keep_xforward(s);
@@ -357,17 +364,23 @@ server_objection(struct smtp_server *s, const struct server_command *c, struct s
 	return NULL;
 }
 
+static const struct server_command *
+server_find(struct span verb)
+{
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (span_equal_nocase(verb, span_text(commands[i].verb)))
+			return &commands[i];
+	return NULL;
+}
+
 void
 server_run_line(struct smtp_server *s, struct span line)
 {
 	size_t end = 0;
-	const struct server_command *c = NULL;
 
 	while (end < line.len && !is_blank(line.ptr[end]))
 		end++;
-	for (size_t i = 0; i < COUNT_OF(commands) && c == NULL; i++)
-		if (span_equal_nocase(span_slice(line, 0, end), span_text(commands[i].verb)))
-			c = &commands[i];
+	const struct server_command *c = server_find(span_slice(line, 0, end));
 	struct span args = span_slice(line, end, line.len);
 	const char *objection = server_objection(s, c, args);
 

@@ -1,7 +1,8 @@
 /*
  * server_data.c - DATA and BDAT on their way to the driver's sink, and what they end in.
  *
- *     DATA:  wire -> dot -> newline -> gather -> sink        BDAT:  wire -> newline -> ...
+ *     DATA:  wire -> dot -> newline -> gather -> sink
+ *     BDAT:  wire --------> newline -> gather -> sink
  *
  * A failure does not stop the reading, since the client hears of it at the end only.
  */
@@ -112,8 +113,10 @@ server_data_done(struct smtp_server *s)
 	char text[FAILURE_BYTES];
 	const char *failure = server_data_failure(s, text);
 
-	if (failure == NULL && (s->sink_status = sink_finish(s->sink, &s->sink_error)) != ST_OK)
+	if (failure == NULL) {
+		s->sink_status = sink_finish(s->sink, &s->sink_error);
 		failure = server_data_failure(s, text);
+	}
 	if (failure == NULL) {
 		s->replies_due = server_final_replies(s);
 		s->owed = OWED_REPLIES;
@@ -158,7 +161,8 @@ server_chunk_refused(struct smtp_server *s)
 {
 	const char *refusal = s->chunk.refusal;
 	bool whole = s->lmtp && s->chunk.last;
-	size_t n = server_in_transaction(s) ? s->envelope.recipient_count : s->lost_replies;
+	size_t n = server_in_transaction(s) ? s->envelope.recipient_count :
+	    s->lost_replies;
 
 	if (!whole)
 		server_refuse_command(s, refusal);

@@ -12,12 +12,12 @@
 #include "lib/smtp/server.h"
 
 #define HELO_BYTES    255       /* of a HELO name; a longer one is refused */
-#define JUNK_COMMANDS 100       /* without a message between, then they count as refused */
+#define JUNK_COMMANDS 100       /* without a message between; more are errors */
 
 /* What the driver owes us before anything more is read. */
 enum owed { OWED_NOTHING = 0, OWED_MAIL, OWED_RCPT, OWED_BODY, OWED_REPLIES };
 
-/* A chunk being read.  With a refusal its octets are dropped, and it is said behind them. */
+/* A chunk being read.  With a refusal its octets are dropped, then it is said. */
 struct server_chunk {
 	bool        open, last;
 	uint64_t    left;
@@ -41,7 +41,7 @@ struct smtp_server {
 	/* The transaction. */
 	struct arena    arena;
 	struct envelope envelope;
-	uint8_t        *spare;          /* memory of a refused recipient, for the next one */
+	uint8_t        *spare;          /* of a refused recipient, for the next one */
 	size_t          spare_bytes;
 	size_t          replies_due;    /* of OWED_REPLIES */
 

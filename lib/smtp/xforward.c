@@ -81,9 +81,9 @@ attribute_read(struct xforward *x, struct span word, struct arena *arena)
 {
 	const struct attribute *a = attributes, *end = a + COUNT_OF(attributes);
 	size_t equals = span_find(word, '=');
-	struct span value;
+	struct span name = span_slice(word, 0, equals), value;
 
-	while (a < end && !span_equal_nocase(span_slice(word, 0, equals), span_text(a->name)))
+	while (a < end && !span_equal_nocase(name, span_text(a->name)))
 		a++;
 	if (a == end || equals == word.len)
 		return false;

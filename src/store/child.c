@@ -48,12 +48,14 @@ add_maildirs(const struct settings *s, struct sandbox_path *paths, struct log *l
 		if (maildir_prepare(hop->path, &err) == ST_OK)
 			paths[n++] = (struct sandbox_path){ hop->path, true };
 		else
-			log_event(log, EVENT_STORE, LOG_IS_ERROR, "error", err.text, NULL);
+			log_event(
+			    log, EVENT_STORE, LOG_IS_ERROR, "error", err.text, NULL);
 	}
 	return n;
 }
 
-/* The reader writes too: to the shared memory file by which SQLite's readers are known. */
+/* The reader writes too: to the shared memory file by which SQLite's readers are known.
+ */
 enum status
 child_enter(struct child *c, struct error *err)
 {
@@ -64,7 +66,8 @@ child_enter(struct child *c, struct error *err)
 
 	paths[0] = (struct sandbox_path){ s->state_directory, true };
 	if (!c->reader) {
-		paths[box.path_count++] = (struct sandbox_path){ s->quarantine_directory, true };
+		paths[box.path_count++] =
+		    (struct sandbox_path){s->quarantine_directory, true};
 		box.path_count += add_maildirs(s, paths + box.path_count, &c->log);
 	}
 	enum status st = sandbox_enter(&box, &c->missing, err);

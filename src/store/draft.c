@@ -21,8 +21,8 @@ failed(struct error *err, const char *doing, const char *name)
 	int why = errno;
 
 	if (why == ENOSPC || why == EDQUOT)
-		return fail(err, ST_TEMP, "store", "the disk is full (%s %s: %s)", doing, name,
-		    strerror(why));
+		return fail(err, ST_TEMP, "store", "the disk is full (%s %s: %s)", doing,
+		    name, strerror(why));
 	return fail(err, ST_TEMP, "store", "%s %s: %s", doing, name, strerror(why));
 }
 
@@ -61,7 +61,8 @@ draft_begin(struct draft *d, int folder, const char *name, struct error *err)
 	int n = snprintf(d->name, sizeof d->name, "%s", name);
 
 	if (n < 0 || (size_t)n >= sizeof d->name)
-		return fail(err, ST_TEMP, "store", "the file name is too long: %.100s", name);
+		return fail(
+		    err, ST_TEMP, "store", "the file name is too long: %.100s", name);
 	/* An earlier try may have died and left its own. */
 	unlinkat(folder, name, 0);
 	d->fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -89,7 +90,8 @@ draft_copy(struct draft *d, int from_fd, uint64_t from, uint64_t len, struct err
 	off_t at = (off_t)from;
 
 	while (len > 0) {
-		ssize_t n = sendfile(d->fd, from_fd, &at, len < SEND_BYTES ? len : SEND_BYTES);
+		ssize_t n =
+		    sendfile(d->fd, from_fd, &at, len < SEND_BYTES ? len : SEND_BYTES);
 
 		if (n < 0 && errno != EINTR)
 			return failed(err, "writing", d->name);
@@ -156,8 +158,8 @@ lines_copy(struct lines *l, int fd, uint64_t from, uint64_t len, struct error *e
 }
 
 enum status
-draft_copy_text(struct draft *d, int from_fd, uint64_t size, const struct edit_list *edits,
-    struct error *err)
+draft_copy_text(struct draft *d, int from_fd, uint64_t size,
+    const struct edit_list *edits, struct error *err)
 {
 	struct lines l = { d, false };
 	struct edit_walk walk = { 0 };
@@ -200,6 +202,7 @@ draft_source(int fd, uint64_t size, struct error *err)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail(err, ST_TEMP, "store", "the message is not a file");
 	if (st.st_size < 0 || (uint64_t)st.st_size < size)
-		return fail(err, ST_TEMP, "store", "the message is shorter than was told");
+		return fail(
+		    err, ST_TEMP, "store", "the message is shorter than was told");
 	return ST_OK;
 }

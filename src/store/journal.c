@@ -58,8 +58,8 @@ static bool
 add_rows(struct database *d, const struct record *r, struct span packed, uint64_t mono_ms)
 {
 	char id[RECORD_ID_BYTES];
-	sqlite3_stmt *st = database_batch(d, mono_ms) ? database_statement(d, SQL_MAIL_ADD)
-	    : NULL;
+	sqlite3_stmt *st =
+	    database_batch(d, mono_ms) ? database_statement(d, SQL_MAIL_ADD) : NULL;
 
 	if (st == NULL)
 		return false;
@@ -85,13 +85,15 @@ broken_record(struct store *s)
 	store_count(s, COUNTER_STORE_FAILURES, 1);
 	if (s->broken_records++ == 0)
 		log_event(s->log, EVENT_STORE, LOG_IS_WARNING, "journal",
-		    "a record that cannot be read was dropped; further ones are only counted",
+		    "a record that cannot be read was dropped; further ones are only "
+		    "counted",
 		    NULL);
 }
 
 /* A corrupt file is found out by writing to it: the row goes into the new one. */
 static bool
-add_to_new(struct database *d, const struct record *r, struct span packed, uint64_t mono_ms)
+add_to_new(
+    struct database *d, const struct record *r, struct span packed, uint64_t mono_ms)
 {
 	if (d->in_batch)
 		d->batch_rows--;

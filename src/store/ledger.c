@@ -78,7 +78,8 @@ change_all(struct store *s, const struct packet_ledger *l, enum sql which)
 bool
 ledger_add(struct store *s, const struct packet_ledger *l)
 {
-	bool ok = database_begin_durable(&s->database) && change_all(s, l, SQL_LEDGER_ADD);
+	bool ok =
+	    database_begin_durable(&s->database) && change_all(s, l, SQL_LEDGER_ADD);
 
 	ok = database_commit_durable(&s->database, ok);
 	if (ok)
@@ -89,7 +90,8 @@ ledger_add(struct store *s, const struct packet_ledger *l)
 bool
 ledger_remove(struct store *s, const struct packet_ledger *l)
 {
-	bool ok = database_begin_durable(&s->database) && change_all(s, l, SQL_LEDGER_REMOVE);
+	bool ok =
+	    database_begin_durable(&s->database) && change_all(s, l, SQL_LEDGER_REMOVE);
 
 	s->stale++;
 	return database_commit_durable(&s->database, ok);

@@ -67,8 +67,8 @@ file_name(struct store *s, const struct packet_maildir *m)
 
 	for (size_t i = 0; i < RECORD_ID_BYTES; i++)
 		id[i] = (char)to_lower(m->id.ptr[i]);
-	buf_printf(&b, "%llu.%sV%u.", (unsigned long long)record_id_time(m->id) / 1000, id,
-	    (unsigned)m->variant);
+	buf_printf(&b, "%llu.%sV%u.", (unsigned long long)record_id_time(m->id) / 1000,
+	    id, (unsigned)m->variant);
 	for (const char *p = s->hostname; *p != '\0' && p - s->hostname < 100; p++)
 		buf_byte(&b, *p == '/' || *p == ':' || *p < '!' ? '_' : (uint8_t)*p);
 	name = arena_text(&s->arena, buf_span(&b));
@@ -87,7 +87,8 @@ deliver(const struct delivery *d, int temp, int new, const char *name, struct er
 	if (st == ST_OK)
 		st = draft_write(&draft, d->top, err);
 	if (st == ST_OK)
-		st = draft_copy_text(&draft, d->message_fd, d->m->size, &d->m->edits, err);
+		st =
+		    draft_copy_text(&draft, d->message_fd, d->m->size, &d->m->edits, err);
 	if (st == ST_OK)
 		st = draft_finish(&draft, new, name, err);
 	draft_drop(&draft);
@@ -142,7 +143,8 @@ maildir_add(struct store *s, const struct packet_maildir *m, int message_fd,
 	int box = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (box < 0)
-		return fail(err, ST_TEMP, "store", "opening %s: %s", root, strerror(errno));
+		return fail(
+		    err, ST_TEMP, "store", "opening %s: %s", root, strerror(errno));
 	name = file_name(s, m);
 	top_lines(&top, &m->envelope, &s->arena);
 	struct delivery d = { message_fd, m, buf_span(&top) };
@@ -190,7 +192,8 @@ maildir_prepare(const char *path, struct error *err)
 		*p = '/';
 	}
 	if (mkdir(copy, FOLDER_MODE) < 0 && errno != EEXIST)
-		return fail(err, ST_TEMP, "store", "making %s: %s", path, strerror(errno));
+		return fail(
+		    err, ST_TEMP, "store", "making %s: %s", path, strerror(errno));
 	sync_parent(copy);
 	return ST_OK;
 }

@@ -55,7 +55,8 @@ take_setup(struct child *c, struct span packet, const int *fds, size_t fd_count)
 	c->counters = map_counters(fds[FD_COUNTERS]);
 	if (fd_count == SETUP_FDS)
 		c->page = map_ledger(fds[FD_LEDGER]);
-	return c->settings != NULL && c->counters != NULL && (c->reader || c->page != NULL);
+	return c->settings != NULL && c->counters != NULL &&
+	       (c->reader || c->page != NULL);
 }
 
 static bool
@@ -65,8 +66,9 @@ receive_setup(struct child *c)
 	int fds[PACKET_FDS];
 	size_t len, fd_count;
 
-	if (!ipc_wait(MASTER_FD, SETUP_MS) || ipc_receive(MASTER_FD, bytes, sizeof bytes, &len,
-	    fds, PACKET_FDS, &fd_count) != IPC_OK)
+	if (!ipc_wait(MASTER_FD, SETUP_MS) ||
+	    ipc_receive(MASTER_FD, bytes, sizeof bytes, &len, fds, PACKET_FDS,
+		&fd_count) != IPC_OK)
 		return false;
 	return take_setup(c, (struct span){ bytes, len }, fds, fd_count);
 }
@@ -77,7 +79,7 @@ main(void)
 	struct child child = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);       /* a file size limit is an error like a full disk */
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
 	umask(0027);
 	if (!receive_setup(&child)) {
 		fputs("sallyport-store: no set-up from the master on descriptor 3; "

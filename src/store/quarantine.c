@@ -3,7 +3,8 @@
  *
  * CLASS/YYYYMMDD/ID.eml below the quarantine directory, the day being that of the id, so
  * that the same id is always the same file.  A block of fields comes first, one a line,
- * ended by an empty line; then the message, byte for byte.  Texts in the block are escaped
+ * ended by an empty line; then the message, byte for byte.  Texts in the block are
+ * escaped
  * (\\ for a backslash, \xHH), so that all of the envelope can be read back:
  *
  *     X-Sallyport-Id: 0dkz...
@@ -53,10 +54,14 @@ static void
 sender_field(struct buf *b, const struct envelope *e)
 {
 	static const char *const bodies[] = {
-		[BODY_NONE] = "", [BODY_7BIT] = " BODY=7BIT", [BODY_8BITMIME] = " BODY=8BITMIME",
+	    [BODY_NONE] = "",
+	    [BODY_7BIT] = " BODY=7BIT",
+	    [BODY_8BITMIME] = " BODY=8BITMIME",
 	};
 	static const char *const returns[] = {
-		[RETURN_NONE] = "", [RETURN_FULL] = " RET=FULL", [RETURN_HEADERS] = " RET=HDRS",
+	    [RETURN_NONE] = "",
+	    [RETURN_FULL] = " RET=FULL",
+	    [RETURN_HEADERS] = " RET=HDRS",
 	};
 
 	buf_printf(b, "X-Envelope-From: <");
@@ -210,7 +215,8 @@ write_body(int folder, const struct packet_quarantine *q, const char *id, int me
 
 /* The row is committed before the answer, though not synced: the file is the truth. */
 static void
-add_row(struct store *s, const struct packet_quarantine *q, struct span id, struct span path)
+add_row(
+    struct store *s, const struct packet_quarantine *q, struct span id, struct span path)
 {
 	struct database *d = &s->database;
 	sqlite3_stmt *st = database_batch(d, clock_mono_ms())

@@ -2,8 +2,8 @@
  * reader.c - the reading process: one command at a time, from a connection the master has
  * accepted.
  *
- * The first line of an answer is ok or error.  The database is opened for each command, so
- * that one that was begun anew is found; a question has a deadline, for a reader that
+ * The first line of an answer is ok or error.  The database is opened for each command,
+ * so that one that was begun anew is found; a question has a deadline, for a reader that
  * does not end holds back the writer's log.
  */
 #include "src/store/child.h"
@@ -19,7 +19,7 @@
 #define QUESTION_MS     10000
 #define SEND_MS         10000           /* without the client taking anything */
 #define BUSY_MS         2000
-#define STEPS           10000           /* of SQLite's machine between looks at the clock */
+#define STEPS 10000 /* of SQLite's machine between looks at the clock */
 
 static int
 is_late(void *arg)
@@ -174,8 +174,8 @@ reader_run(struct child *c)
 	bool goes_on = true;
 
 	while (goes_on && ipc_wait(MASTER_FD, -1)) {
-		enum ipc_result result = ipc_receive(MASTER_FD, bytes, PACKET_BYTES, &len, fds,
-		    PACKET_FDS, &fd_count);
+		enum ipc_result result = ipc_receive(
+		    MASTER_FD, bytes, PACKET_BYTES, &len, fds, PACKET_FDS, &fd_count);
 
 		if (result == IPC_CLOSED)
 			break;

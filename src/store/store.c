@@ -40,7 +40,8 @@ enum status
 store_open(struct store *s, struct error *err)
 {
 	uint64_t now = clock_mono_ms();
-	enum status st = database_open(&s->database, s->settings->state_directory, s->log, err);
+	enum status st =
+	    database_open(&s->database, s->settings->state_directory, s->log, err);
 
 	s->folder.fd = -1;
 	if (st == ST_PERM)
@@ -173,7 +174,11 @@ do_ledger_change(struct request *r, bool (*change)(struct store *,
 }
 
 static bool do_ledger_add(struct request *r) { return do_ledger_change(r, ledger_add); }
-static bool do_ledger_remove(struct request *r) { return do_ledger_change(r, ledger_remove); }
+static bool
+do_ledger_remove(struct request *r)
+{
+	return do_ledger_change(r, ledger_remove);
+}
 
 static bool (*const requests[PACKET_TYPES])(struct request *) = {
 	[PACKET_JOURNAL] = do_journal,
@@ -275,7 +280,8 @@ int
 store_wait(const struct store *s, uint64_t now)
 {
 	const struct database *d = &s->database;
-	uint64_t end = d->in_batch ? d->batch_began + DATABASE_BATCH_MS : now + SLICE_IDLE_MS;
+	uint64_t end =
+	    d->in_batch ? d->batch_began + DATABASE_BATCH_MS : now + SLICE_IDLE_MS;
 
 	return end > now ? (int)(end - now) : 0;
 }

@@ -26,7 +26,7 @@ struct store {
 		int  fd;        /* -1: none */
 		char root[4096], class[65], day[9];
 	}                      folder;
-	unsigned               stale;           /* ledger bits whose key is gone, at most */
+	unsigned stale; /* ledger bits whose key is gone, at most */
 	uint64_t               broken_records;
 	uint64_t               lost_told;       /* of database.lost, in the counters */
 	uint64_t next_checkpoint, next_slice, next_hourly, next_rebuild, next_renew;
@@ -65,8 +65,8 @@ void ledger_rebuild(struct store *);
 void ledger_expire(struct store *, uint64_t unix_ms);
 
 /* quarantine.c: *path is in the store's arena. */
-enum status quarantine_add(struct store *, const struct packet_quarantine *, int message_fd,
-    struct span *path, struct error *);
+enum status quarantine_add(struct store *, const struct packet_quarantine *,
+    int message_fd, struct span *path, struct error *);
 bool quarantine_class_is(struct span);
 
 /* maildir.c */

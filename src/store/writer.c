@@ -88,8 +88,8 @@ peer_turn(struct writer *w, struct peer *p, unsigned most)
 	unsigned n = 0;
 
 	for (; n < most && p->fd >= 0 && p->kept == NULL; n++) {
-		enum ipc_result result = ipc_receive(p->fd, w->in, sizeof w->in, &len, fds,
-		    PACKET_FDS, &fd_count);
+		enum ipc_result result = ipc_receive(
+		    p->fd, w->in, sizeof w->in, &len, fds, PACKET_FDS, &fd_count);
 		bool ok = result == IPC_OK && peer_packet(w, p, len, fds, fd_count);
 
 		for (size_t i = 0; result == IPC_OK && i < fd_count; i++)
@@ -129,7 +129,8 @@ peer_place(struct writer *w, uint32_t index)
 	return &w->peers[w->peer_count++];
 }
 
-/* --- what the master says ------------------------------------------------------------ */
+/* --- what the master says ------------------------------------------------------------
+ */
 
 struct order { struct unpack body; uint32_t serial; int *fds; size_t fd_count; };
 
@@ -156,7 +157,8 @@ do_start(struct writer *w, struct order *o)
 	if (w->started)
 		return true;
 	w->started = true;
-	if (child_enter(w->child, &err) == ST_OK && store_open(&w->store, &err) == ST_OK) {
+	if (child_enter(w->child, &err) == ST_OK &&
+	    store_open(&w->store, &err) == ST_OK) {
 		child_tell(PACKET_READY, o->serial, buf_text(&w->child->missing));
 		return true;
 	}
@@ -233,7 +235,8 @@ static void
 obey(struct writer *w, size_t len, int *fds, size_t fd_count)
 {
 	struct order o = { .fds = fds, .fd_count = fd_count };
-	enum packet_type type = packet_open((struct span){ w->in, len }, &o.serial, &o.body);
+	enum packet_type type =
+	    packet_open((struct span){w->in, len}, &o.serial, &o.body);
 
 	if (orders[type] == NULL || !orders[type](w, &o)) {
 		log_event(&w->child->log, EVENT_STORE, LOG_IS_ERROR, "error",
@@ -254,8 +257,8 @@ hear_master(struct writer *w)
 	enum ipc_result result = IPC_OK;
 
 	while (!w->over && !w->orphan) {
-		result = ipc_receive(MASTER_FD, w->in, sizeof w->in, &len, fds, PACKET_FDS,
-		    &fd_count);
+		result = ipc_receive(
+		    MASTER_FD, w->in, sizeof w->in, &len, fds, PACKET_FDS, &fd_count);
 		if (result == IPC_AGAIN)
 			return;
 		if (result == IPC_CLOSED)
@@ -265,7 +268,8 @@ hear_master(struct writer *w)
 	}
 }
 
-/* --- the loop ------------------------------------------------------------------------ */
+/* --- the loop ------------------------------------------------------------------------
+ */
 
 static bool
 has_peers(const struct writer *w)
