@@ -22,7 +22,8 @@ check_path(struct span in, struct arena *arena)
 	buf_byte(&path, '<');
 	buf_add(&path, address);
 	buf_byte(&path, '>');
-	if (path_parse(buf_span(&path), true, &again, &utf8_again, &used, &err) != ST_OK ||
+	if (path_parse(buf_span(&path), true, &again, &utf8_again, &used, &err) != ST_OK
+	    ||
 	    !span_equal(again, address) || utf8_again != utf8 || used != buf_len(&path))
 		abort();
 	for (size_t i = 0; i < address.len; i++)
@@ -55,7 +56,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (!span_equal(address_normal(normal, &arena), normal))
 		abort();
 	if (xtext_decode(in, &arena, &out) &&
-	    (!xtext_decode(xtext_encode(out, &arena), &arena, &normal) || !span_equal(normal, out)))
+	    (!xtext_decode(xtext_encode(out, &arena), &arena, &normal) ||
+	    !span_equal(normal, out)))
 		abort();
 	arena_free(&arena);
 	return 0;

@@ -1,7 +1,7 @@
 /*
- * bdat.c - fuzzes BDAT: a body in chunks of any division is the body, and one reply a chunk.
+ * bdat.c - fuzzes BDAT: chunks of any size give the same body, and a reply each.
  *
- * The input is the body; its first bytes say how it is divided, into chunks and into pieces.
+ * The input is the body; its first bytes say the size of the chunks and of the pieces.
  */
 #include "tests/unit/smtp/talk.h"
 
@@ -16,7 +16,8 @@ send_chunks(struct span body, size_t chunk, size_t step, size_t *chunks)
 	struct buf in = { 0 };
 	size_t at = 0;
 
-	buf_add(&in, SPAN_LIT("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\n"));
+	buf_add(&in,
+	    SPAN_LIT("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\n"));
 	for (*chunks = 0; body.len - at > chunk; at += chunk, ++*chunks) {
 		buf_printf(&in, "BDAT %zu\r\n", chunk);
 		buf_add(&in, span_slice(body, at, at + chunk));

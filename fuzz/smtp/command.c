@@ -33,7 +33,8 @@ check_replies(struct span out)
 
 		if (c >= ' ' && c < 0x7f)
 			continue;
-		if (c != '\r' || i + 1 == out.len || out.ptr[i + 1] != '\n' || i - at < 4 ||
+		if (c != '\r' || i + 1 == out.len || out.ptr[i + 1] != '\n' ||
+		    i - at < 4 ||
 		    i - at > 510 || !is_digit(out.ptr[at]))
 			abort();
 		at = ++i + 1;
@@ -46,8 +47,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct smtp_server_config config = {
-		.hostname = "mx", .command_limit = 200, .recipient_limit = 5, .size = true,
-		.size_offer = 1000, .size_limit = 500, .line_limit = 100, .error_limit = 20,
+		.hostname = "mx", .command_limit = 200, .recipient_limit = 5, .size =
+		    true,
+		.size_offer = 1000, .size_limit = 500, .line_limit = 100, .error_limit =
+		    20,
 	};
 
 	if (n < 3)

@@ -7,7 +7,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-struct stages { struct sink head; struct newline newline; struct memsink got; size_t eaten; };
+struct stages {
+	struct sink    head;
+	struct newline newline;
+	struct memsink got;
+	size_t         eaten;
+};
 
 static enum status
 stages_write(struct sink *self, struct span s, struct error *err)
@@ -30,7 +35,8 @@ decode(struct stages *p, struct span in, size_t step)
 	for (; st == ST_MORE && p->eaten < in.len; p->eaten += used) {
 		size_t len = in.len - p->eaten < step ? in.len - p->eaten : step;
 
-		st = dot_decode(&d, span_slice(in, p->eaten, p->eaten + len), &used, &p->head, &err);
+		st = dot_decode(&d, span_slice(in, p->eaten, p->eaten + len), &used,
+		    &p->head, &err);
 		if (used > len)
 			abort();
 	}

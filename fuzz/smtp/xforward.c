@@ -20,11 +20,13 @@ check(struct span v)
 static void
 print(struct buf *b, const char *name, struct span v, struct arena *arena)
 {
-	struct span coded = xtext_encode(v.len > 0 ? v : SPAN_LIT("[UNAVAILABLE]"), arena);
+	struct span coded = xtext_encode(v.len > 0 ? v : SPAN_LIT("[UNAVAILABLE]"),
+	    arena);
 	bool six = strcmp(name, "ADDR") == 0 && span_find(v, ':') < v.len;
 
 	check(v);
-	buf_printf(b, " %s=%s%.*s", name, six ? "IPV6:" : "", (int)coded.len, (const char *)coded.ptr);
+	buf_printf(b, " %s=%s%.*s", name, six ? "IPV6:" : "", (int)coded.len,
+	    (const char *)coded.ptr);
 }
 
 int

@@ -164,7 +164,8 @@ pack_recipients(struct pack *p, const struct record *r)
 	for (size_t i = 0; i < r->recipient_count; i++) {
 		size_t start = p->len;
 
-		pack_recipient(p, &r->recipients[i], i > 0 ? &r->recipients[i - 1] : &none);
+		pack_recipient(p, &r->recipients[i],
+		    i > 0 ? &r->recipients[i - 1] : &none);
 		if (!list_keep(&list, start)) {
 			cut += (uint32_t)(r->recipient_count - i);
 			break;
@@ -197,7 +198,8 @@ unpack_recipients(struct unpack *u, struct record *r, struct arena *a)
 	r->recipients = arena_array(a, struct record_recipient, n);
 	r->recipient_count = n;
 	for (size_t i = 0; i < n && !u->bad; i++)
-		unpack_recipient(u, &r->recipients[i], i > 0 ? &r->recipients[i - 1] : &none);
+		unpack_recipient(u, &r->recipients[i],
+		    i > 0 ? &r->recipients[i - 1] : &none);
 	r->recipients_cut = unpack_u32(u);
 }
 
@@ -277,9 +279,9 @@ pack_trace(struct pack *p, const struct record_trace *t, const struct record_tra
 {
 	bool same = first != NULL && span_equal(t->rule, first->rule);
 
-	pack_u8(p, (uint8_t)((t->result & TRACE_RESULT) | (t->monitor ? TRACE_MONITOR : 0) |
-	    (same ? TRACE_SAME : 0) | (t->fact.len > 0 ? TRACE_FACT : 0) |
-	    (t->would.len > 0 ? TRACE_WOULD : 0)));
+	pack_u8(p, (uint8_t)((t->result & TRACE_RESULT) |
+	    (t->monitor ? TRACE_MONITOR : 0) | (same ? TRACE_SAME : 0) |
+	    (t->fact.len > 0 ? TRACE_FACT : 0) | (t->would.len > 0 ? TRACE_WOULD : 0)));
 	if (!same)
 		pack_span_cut(p, t->rule, TEXT_BYTES);
 	if (t->fact.len > 0)
@@ -422,7 +424,8 @@ record_findings(struct record *r, const struct findings *f, struct arena *a)
 			value_print(&text, (enum fact)i, v);
 		r->findings[r->finding_count++] = (struct record_finding){
 			.name = span_text(fact_row((enum fact)i)->name),
-			.value = arena_span(a, v->state == FACT_KNOWN ? buf_span(&text) : v->text),
+			.value = arena_span(a,
+			    v->state == FACT_KNOWN ? buf_span(&text) : v->text),
 			.state = (uint8_t)v->state,
 		};
 	}
@@ -468,6 +471,7 @@ record_id_time(struct span s)
 	if (!record_id_is(s))
 		return 0;
 	for (size_t i = 0; i < TIME_LETTERS; i++)
-		ms = ms << 5 | (uint64_t)(strchr(alphabet, to_lower(s.ptr[i])) - alphabet);
+		ms = ms << 5 |
+		    (uint64_t)(strchr(alphabet, to_lower(s.ptr[i])) - alphabet);
 	return ms;
 }

@@ -157,8 +157,8 @@ packet_take_examine(struct unpack *u, struct packet_examine *e)
 static void
 put_hop(struct pack *p, const struct received *h)
 {
-	const struct span texts[] = { h->helo, h->name, h->by, h->by_comment, h->with, h->id,
-	    h->user };
+	const struct span texts[] = { h->helo, h->name, h->by, h->by_comment, h->with,
+	    h->id, h->user };
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		pack_span_cut(p, texts[i], HOP_TEXT_BYTES);
@@ -171,8 +171,8 @@ put_hop(struct pack *p, const struct received *h)
 static void
 take_hop(struct unpack *u, struct received *h)
 {
-	struct span *const texts[] = { &h->helo, &h->name, &h->by, &h->by_comment, &h->with,
-	    &h->id, &h->user };
+	struct span *const texts[] = { &h->helo, &h->name, &h->by, &h->by_comment,
+	    &h->with, &h->id, &h->user };
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		*texts[i] = unpack_span(u);
@@ -184,7 +184,7 @@ take_hop(struct unpack *u, struct received *h)
 		h->address.bytes[i] = unpack_u8(u);
 }
 
-/* As many as there is room for, the topmost first: each behind a 1, and a 0 at the end. */
+/* As many as there is room for, the topmost first: each behind a 1, at the end a 0. */
 static void
 put_hops(struct pack *p, const struct packet_examined *e)
 {

@@ -164,7 +164,8 @@ static const char *
 command_path(enum path_verb verb, struct span rest, unsigned offers,
     struct path_command *c)
 {
-	const char *bad_address = verb == PATH_MAIL ? "501 5.1.7 Bad sender address syntax" :
+	const char *bad_address = verb == PATH_MAIL ?
+	    "501 5.1.7 Bad sender address syntax" :
 	    "501 5.1.3 Bad recipient address syntax";
 	struct error err;
 	struct span word;

@@ -21,8 +21,8 @@
  * 421 inside a transaction, for data that was refused or that the sink failed on, and
  * after a BODY that the driver refused; its reply is queued before it.
  *
- * The driver calls feed again with the bytes not used, until WAIT, MESSAGE or CLOSE; until
- * an answer that is owed has been given, feed uses nothing and says WAIT.  The next
+ * The driver calls feed again with the bytes not used, until WAIT, MESSAGE or CLOSE;
+ * until an answer that is owed was given, feed uses nothing and says WAIT.  The next
  * command is not parsed before this one's reply is queued; output is for the driver to
  * send when feed says WAIT, MESSAGE or CLOSE, or at the 354 (feed returns WAIT there when
  * the input is used up), so that a pipelined group is answered in one write.
@@ -55,7 +55,8 @@ struct smtp_server_config {
 	uint64_t recipient_limit;       /* 452 4.5.3 beyond; 0 none */
 	/* Bytes of a command line, its CR LF too: 500 5.5.2 beyond; 0: 4096. */
 	uint64_t command_limit;
-	/* Bytes of a message line without its CR LF: 554 5.6.0 beyond; 0: none. */
+	/* Bytes of a message line without its CR LF (far fewer than 2^64): 554 5.6.0
+	   beyond; 0: none. */
 	uint64_t line_limit;
 	/* Commands refused with 5yz, by the session or the driver, since the last message
 	   that was accepted: 421 4.7.0 beyond; 0: none.  After 100 of NOOP, RSET, VRFY,
@@ -114,7 +115,7 @@ const char *smtp_server_doing(const struct smtp_server *);      /* "waiting for 
    indices.  The bytes of a refused recipient are used again for the next one. */
 struct envelope *smtp_server_envelope(struct smtp_server *);
 struct arena *smtp_server_arena(struct smtp_server *);
-struct span smtp_server_helo(const struct smtp_server *);       /* as said; escaped by users */
+struct span smtp_server_helo(const struct smtp_server *);       /* as said, not escaped */
 /* ESMTP, SMTP, LMTP, UTF8SMTP, UTF8LMTP, for Received (RFC 3848, 6531). */
 const char *smtp_server_with(const struct smtp_server *);
 

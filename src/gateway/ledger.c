@@ -120,7 +120,8 @@ static bool
 will_retry(const struct transaction *t)
 {
 	for (size_t i = 0; i < t->envelope->recipient_count; i++)
-		if (t->rows[i].outcome == OUTCOME_DEFERRED)
+		if (t->rows[i].outcome == OUTCOME_DEFERRED ||
+		    t->rows[i].outcome == OUTCOME_NONE)
 			return true;
 	return false;
 }

@@ -150,7 +150,8 @@ transaction_end(struct transaction *t, enum outcome outcome, const char *reply)
 			row->reply = span_text(reply);
 	}
 	t->reply = reply;
-	transaction_go(t, outcome == OUTCOME_DEFERRED ? STAGE_IS_NOTE : STAGE_IS_OVER);
+	/* Who will try again must not get twice what was taken now. */
+	transaction_go(t, outcome == OUTCOME_REJECTED ? STAGE_IS_OVER : STAGE_IS_NOTE);
 }
 
 void

@@ -54,8 +54,7 @@ add_maildirs(const struct settings *s, struct sandbox_path *paths, struct log *l
 	return n;
 }
 
-/* The reader writes too: to the shared memory file by which SQLite's readers are known.
- */
+/* The reader writes too: to the shared memory by which SQLite knows its readers. */
 enum status
 child_enter(struct child *c, struct error *err)
 {
@@ -67,7 +66,7 @@ child_enter(struct child *c, struct error *err)
 	paths[0] = (struct sandbox_path){ s->state_directory, true };
 	if (!c->reader) {
 		paths[box.path_count++] =
-		    (struct sandbox_path){s->quarantine_directory, true};
+		    (struct sandbox_path){ s->quarantine_directory, true };
 		box.path_count += add_maildirs(s, paths + box.path_count, &c->log);
 	}
 	enum status st = sandbox_enter(&box, &c->missing, err);

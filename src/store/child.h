@@ -24,7 +24,7 @@ struct child {
 	struct buf          missing;    /* what is not locked down */
 };
 
-/* Settings of a bundle's descriptor, which is closed; NULL: the master broke its promise. */
+/* Settings of a bundle's descriptor, which is closed; NULL: it is none. */
 struct settings *settings_of_bundle(int fd, struct arena *);
 
 /* Creates the directories it may and locks the process down. */

@@ -26,7 +26,7 @@ static const char *const migrations[DATABASE_VERSION] = {
 	"	message_id TEXT NOT NULL,"      /* without angle brackets */
 	"	subject TEXT NOT NULL,"
 	"	size INTEGER NOT NULL,"
-	"	outcomes INTEGER NOT NULL,"     /* bit 1 << outcome for each that occurs */
+	"	outcomes INTEGER NOT NULL,"     /* 1 << outcome, of all that occur */
 	"	record BLOB NOT NULL);"
 	"CREATE INDEX mail_time ON mail (time);"
 	"CREATE INDEX mail_queue_id ON mail (queue_id);"
@@ -73,23 +73,23 @@ static const char *const sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_MAIL_ADD] = "INSERT OR IGNORE INTO mail (id, time, listener, client, queue_id,"
-	    " sender, message_id, subject, size, outcomes, record)"
+	[SQL_MAIL_ADD] = "INSERT OR IGNORE INTO mail (id, time, listener, client,"
+	    " queue_id, sender, message_id, subject, size, outcomes, record)"
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[SQL_RECIPIENT_ADD] = "INSERT INTO recipient (mail, address, outcome, rule, queue_id,"
-	    " quarantine) VALUES (?, ?, ?, ?, ?, ?)",
+	[SQL_RECIPIENT_ADD] = "INSERT INTO recipient (mail, address, outcome, rule,"
+	    " queue_id, quarantine) VALUES (?, ?, ?, ?, ?, ?)",
 	[SQL_EXPIRE_RECIPIENTS] = "DELETE FROM recipient WHERE mail IN " EXPIRED,
 	[SQL_EXPIRE_MAIL] = "DELETE FROM mail WHERE number IN " EXPIRED,
-	[SQL_LEDGER_ASK] = "SELECT recipient, hash FROM ledger WHERE key = ? AND sender = ?"
-	    " AND added >= ?",
-	[SQL_LEDGER_ADD] = "INSERT OR REPLACE INTO ledger (key, sender, recipient, hash, added)"
-	    " VALUES (?, ?, ?, ?, ?)",
+	[SQL_LEDGER_ASK] = "SELECT recipient, hash FROM ledger WHERE key = ?"
+	    " AND sender = ? AND added >= ?",
+	[SQL_LEDGER_ADD] = "INSERT OR REPLACE INTO ledger (key, sender, recipient, hash,"
+	    " added) VALUES (?, ?, ?, ?, ?)",
 	[SQL_LEDGER_REMOVE] = "DELETE FROM ledger WHERE key = ? AND sender = ?"
 	    " AND recipient = ? AND hash = ?",
 	[SQL_LEDGER_EXPIRE] = "DELETE FROM ledger WHERE added < ?",
 	[SQL_LEDGER_KEYS] = "SELECT DISTINCT key FROM ledger",
-	[SQL_QUARANTINE_ADD] = "INSERT OR REPLACE INTO quarantine (id, class, path, time, size,"
-	    " sender, recipients, listener, client, rule, reason)"
+	[SQL_QUARANTINE_ADD] = "INSERT OR REPLACE INTO quarantine (id, class, path, time,"
+	    " size, sender, recipients, listener, client, rule, reason)"
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 };
 
@@ -147,9 +147,9 @@ migrate(sqlite3 *db, const char *path, int *rc, struct error *err)
 
 	*rc = version_get(db, &version);
 	if (*rc == SQLITE_OK && version > DATABASE_VERSION)
-		return fail(err, ST_PERM, "database", "%s has version %d, but this program "
-		    "knows versions up to %d only: start the newer program, or move the file "
-		    "away", path, version, DATABASE_VERSION);
+		return fail(err, ST_PERM, "database", "%s has version %d, but this "
+		    "program knows versions up to %d only: start the newer program, or "
+		    "move the file away", path, version, DATABASE_VERSION);
 	for (; *rc == SQLITE_OK && version < DATABASE_VERSION; version++)
 		*rc = migrate_one(db, version);
 	return *rc == SQLITE_OK ? ST_OK : fail(err, ST_TEMP, "database", "%s: %s", path,
@@ -159,8 +159,9 @@ migrate(sqlite3 *db, const char *path, int *rc, struct error *err)
 /* The log is brought in by database_checkpoint: left to itself it would be done within a
    commit, and never under readers. */
 static const char settings[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;"
-    "PRAGMA journal_size_limit = " WAL_BYTES "; PRAGMA temp_store = MEMORY;"
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+    "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = " WAL_BYTES ";"
+    "PRAGMA temp_store = MEMORY;"
     "SELECT count(*) FROM sqlite_master;";
 
 static enum status
@@ -201,13 +202,13 @@ move_aside(struct database *d)
 
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		snprintf(from, sizeof from, "%s%s", d->path, parts[i]);
-		snprintf(to, sizeof to, "%s.corrupt-%lld%s", d->path, (long long)time(NULL),
-		    parts[i]);
+		snprintf(to, sizeof to, "%s.corrupt-%lld%s", d->path, 
+		    (long long)time(NULL), parts[i]);
 		moved |= rename(from, to) == 0;
 		if (i == 0)
 			log_event(d->log, EVENT_STORE, LOG_IS_ERROR, "database", d->path,
-			    "error", "the file is corrupt; a new one is begun", "moved-to",
-			    moved ? to : "nowhere", NULL);
+			    "error", "the file is corrupt; a new one is begun",
+			    "moved-to", moved ? to : "nowhere", NULL);
 	}
 	return moved;
 }
@@ -229,13 +230,15 @@ open_or_renew(struct database *d, struct error *err)
 }
 
 enum status
-database_open(struct database *d, const char *directory, struct log *log, struct error *err)
+database_open(struct database *d, const char *directory, struct log *log,
+    struct error *err)
 {
 	*d = (struct database){ .log = log };
 	int n = snprintf(d->path, sizeof d->path, "%s/%s", directory, DATABASE_FILE);
 
 	if (n < 0 || (size_t)n >= sizeof d->path)
-		return fail(err, ST_PERM, "database", "the path is too long: %s", directory);
+		return fail(err, ST_PERM, "database", "the path is too long: %s",
+		    directory);
 	return open_or_renew(d, err);
 }
 
@@ -254,8 +257,8 @@ database_renew(struct database *d)
 	}
 	if (open_or_renew(d, &err) == ST_OK)
 		return true;
-	log_event(d->log, EVENT_STORE, LOG_IS_ERROR, "database", d->path, "error", err.text,
-	    NULL);
+	log_event(d->log, EVENT_STORE, LOG_IS_ERROR, "database", d->path, "error",
+	    err.text, NULL);
 	return false;
 }
 
@@ -280,8 +283,8 @@ void
 database_bind(sqlite3_stmt *s, int at, struct span text)
 {
 	/* an empty text, not NULL */
-	sqlite3_bind_text(s, at, text.len > 0 ? (const char *)text.ptr : "", (int)text.len,
-	    SQLITE_STATIC);
+	sqlite3_bind_text(s, at, text.len > 0 ? (const char *)text.ptr : "",
+	    (int)text.len, SQLITE_STATIC);
 }
 
 void
@@ -382,7 +385,8 @@ database_commit(struct database *d)
 static bool
 synchronous(struct database *d, const char *pragma)
 {
-	return d->db != NULL && sqlite3_exec(d->db, pragma, NULL, NULL, NULL) == SQLITE_OK;
+	return d->db != NULL &&
+	    sqlite3_exec(d->db, pragma, NULL, NULL, NULL) == SQLITE_OK;
 }
 
 bool
@@ -419,7 +423,8 @@ database_checkpoint(struct database *d)
 	/* A reader may hold it back; it has a deadline, the next time will do. */
 	if (rc == SQLITE_OK && pages > WAL_PAGES && pages == done) {
 		sqlite3_busy_timeout(d->db, CHECKPOINT_MS);
-		sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+		    NULL);
 		sqlite3_busy_timeout(d->db, BUSY_MS);
 	}
 }

@@ -7,8 +7,8 @@
  * transaction with synchronous FULL.
  *
  * Trouble with the file never stops mail: a corrupt file is moved aside and a new one
- * begun; when the disk is full rows are lost, counted and logged.  Functions say false and
- * the caller goes on.
+ * begun; when the disk is full rows are lost, counted and logged.  Functions say false
+ * and the caller goes on.
  */
 #ifndef SRC_STORE_DATABASE_H
 #define SRC_STORE_DATABASE_H
@@ -25,7 +25,8 @@
 enum sql {
 	SQL_BEGIN = 0, SQL_COMMIT, SQL_ROLLBACK,
 	SQL_MAIL_ADD, SQL_RECIPIENT_ADD, SQL_EXPIRE_RECIPIENTS, SQL_EXPIRE_MAIL,
-	SQL_LEDGER_ASK, SQL_LEDGER_ADD, SQL_LEDGER_REMOVE, SQL_LEDGER_EXPIRE, SQL_LEDGER_KEYS,
+	SQL_LEDGER_ASK, SQL_LEDGER_ADD, SQL_LEDGER_REMOVE, SQL_LEDGER_EXPIRE,
+	SQL_LEDGER_KEYS,
 	SQL_QUARANTINE_ADD,
 	SQL_COUNT,
 };

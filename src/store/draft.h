@@ -30,6 +30,6 @@ enum status draft_finish(struct draft *, int folder, const char *name, struct er
 /* Also after a failure; nothing happens after finish said ST_OK. */
 void draft_drop(struct draft *);
 
-/* Is it a plain file of at least `size` bytes?  Reading from others could wait for ever. */
+/* Is it a plain file of at least `size` bytes?  Others could be waited for for ever. */
 enum status draft_source(int fd, uint64_t size, struct error *);
 #endif

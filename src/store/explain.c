@@ -180,7 +180,8 @@ rules(struct buf *b, const struct record *r)
 			trace_line(b, r, &r->walks[w].traces[i]);
 	}
 	if (r->cut)
-		buf_printf(b, "  (facts, rules or changes beyond the record's room are missing)\n");
+		buf_printf(b, "  (the record had no room for all facts, rules and "
+		    "changes)\n");
 }
 
 static void
@@ -233,13 +234,14 @@ explain_text(struct buf *b, const struct record *r)
 	changes(b, r);
 	buf_printf(b, "\nTime\n");
 	for (size_t i = 0; i < RECORD_STAGES; i++) {
-		buf_printf(b, "  %-11s %.3f ms\n", stage_names[i], r->stage_us[i] / 1000.0);
+		buf_printf(b, "  %-11s %.3f ms\n", stage_names[i],
+		    r->stage_us[i] / 1000.0);
 		all += r->stage_us[i];
 	}
 	buf_printf(b, "  %-11s %.3f ms\n", "in all", (double)all / 1000.0);
 }
 
-/* --- JSON ---------------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------------------- */
 
 static void
 json_head(struct buf *b, const struct record *r)
@@ -247,8 +249,9 @@ json_head(struct buf *b, const struct record *r)
 	const struct { const char *key; struct span value; } texts[] = {
 		{ "listener", r->listener }, { "policy", r->policy },
 		{ "revision", r->revision }, { "next_hop", r->next_hop },
-		{ "client_address", r->client_address }, { "client_name", r->client_name },
-		{ "client_helo", r->client_helo }, { "client_queue_id", r->client_queue_id },
+		{ "client_address", r->client_address },
+		{ "client_name", r->client_name }, { "client_helo", r->client_helo },
+		{ "client_queue_id", r->client_queue_id },
 		{ "protocol", r->protocol }, { "sender", r->sender },
 		{ "message_id", r->message_id }, { "subject", r->subject },
 		{ "reply", r->reply },
@@ -288,8 +291,8 @@ json_recipients(struct buf *b, const struct record *r)
 static void
 json_findings(struct buf *b, const struct record *r)
 {
-	static const char *const states[] = { [FACT_ABSENT] = "absent", [FACT_KNOWN] = "known",
-		[FACT_UNKNOWN] = "unknown" };
+	static const char *const states[] = { [FACT_ABSENT] = "absent",
+		[FACT_KNOWN] = "known", [FACT_UNKNOWN] = "unknown" };
 
 	json_key(b, "facts", false);
 	buf_byte(b, '[');
@@ -306,8 +309,8 @@ json_findings(struct buf *b, const struct record *r)
 static void
 json_walk(struct buf *b, const struct record_walk *w)
 {
-	static const char *const results[] = { [TRACE_SKIPPED] = "skipped", [TRACE_NO] = "no",
-		[TRACE_FIRED] = "fired", [TRACE_UNKNOWN] = "unknown" };
+	static const char *const results[] = { [TRACE_SKIPPED] = "skipped",
+		[TRACE_NO] = "no", [TRACE_FIRED] = "fired", [TRACE_UNKNOWN] = "unknown" };
 
 	buf_byte(b, '[');
 	for (size_t i = 0; i < w->count; i++) {
@@ -370,8 +373,8 @@ print_record(sqlite3_stmt *st, const struct question *q, struct buf *b, struct a
 	struct span packed = { bytes, (size_t)sqlite3_column_bytes(st, 0) };
 
 	if (!record_unpack(packed, &r, a))
-		return fail(err, ST_PERM, "explain", "the record of %.*s cannot be read: a newer "
-		    "version has written it, or it is damaged", (int)q->id.len,
+		return fail(err, ST_PERM, "explain", "the record of %.*s cannot be read: "
+		    "a newer version has written it, or it is damaged", (int)q->id.len,
 		    (const char *)q->id.ptr);
 	(q->json ? explain_json : explain_text)(b, &r);
 	return ST_OK;
@@ -383,17 +386,19 @@ explain_answer(sqlite3 *db, const struct question *q, struct buf *b, struct aren
 {
 	sqlite3_stmt *s = NULL;
 	enum status st = ST_TEMP;
-	int rc = sqlite3_prepare_v2(db, "SELECT record FROM mail WHERE id = ?", -1, &s, NULL);
+	int rc = sqlite3_prepare_v2(db, "SELECT record FROM mail WHERE id = ?", -1, &s,
+	    NULL);
 
 	if (rc == SQLITE_OK) {
-		sqlite3_bind_text(s, 1, (const char *)q->id.ptr, (int)q->id.len, SQLITE_STATIC);
+		sqlite3_bind_text(s, 1, (const char *)q->id.ptr, (int)q->id.len,
+		    SQLITE_STATIC);
 		rc = sqlite3_step(s);
 	}
 	if (rc == SQLITE_ROW)
 		st = print_record(s, q, b, a, err);
 	else if (rc == SQLITE_DONE)
-		st = fail(err, ST_PERM, "explain", "the journal has no mail with the id %.*s",
-		    (int)q->id.len, (const char *)q->id.ptr);
+		st = fail(err, ST_PERM, "explain", "the journal has no mail with the id "
+		    "%.*s", (int)q->id.len, (const char *)q->id.ptr);
 	else
 		fail(err, ST_TEMP, "explain", "%s", sqlite3_errmsg(db));
 	sqlite3_finalize(s);

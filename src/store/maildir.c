@@ -87,8 +87,8 @@ deliver(const struct delivery *d, int temp, int new, const char *name, struct er
 	if (st == ST_OK)
 		st = draft_write(&draft, d->top, err);
 	if (st == ST_OK)
-		st =
-		    draft_copy_text(&draft, d->message_fd, d->m->size, &d->m->edits, err);
+		st = draft_copy_text(&draft, d->message_fd, d->m->size, &d->m->edits,
+		    err);
 	if (st == ST_OK)
 		st = draft_finish(&draft, new, name, err);
 	draft_drop(&draft);

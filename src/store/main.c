@@ -56,7 +56,7 @@ take_setup(struct child *c, struct span packet, const int *fds, size_t fd_count)
 	if (fd_count == SETUP_FDS)
 		c->page = map_ledger(fds[FD_LEDGER]);
 	return c->settings != NULL && c->counters != NULL &&
-	       (c->reader || c->page != NULL);
+	    (c->reader || c->page != NULL);
 }
 
 static bool
@@ -79,7 +79,7 @@ main(void)
 	struct child child = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
+	signal(SIGXFSZ, SIG_IGN);       /* a limit of file size is like a full disk */
 	umask(0027);
 	if (!receive_setup(&child)) {
 		fputs("sallyport-store: no set-up from the master on descriptor 3; "

@@ -3,8 +3,7 @@
  *
  * CLASS/YYYYMMDD/ID.eml below the quarantine directory, the day being that of the id, so
  * that the same id is always the same file.  A block of fields comes first, one a line,
- * ended by an empty line; then the message, byte for byte.  Texts in the block are
- * escaped
+ * ended by an empty line; then the message, byte for byte.  Texts in it are escaped
  * (\\ for a backslash, \xHH), so that all of the envelope can be read back:
  *
  *     X-Sallyport-Id: 0dkz...

@@ -18,7 +18,7 @@ complain_about(struct error *err, const char *what, struct span word)
 	return ST_PERM;
 }
 
-/* A quoted word at the start of `in`; 0 if it is not ended, or not followed by a blank. */
+/* A quoted word at the start of `in`; 0 if it is not ended by quote and blank. */
 static size_t
 quoted_word(struct span in, struct arena *a, struct span *word)
 {
@@ -57,7 +57,8 @@ split(struct span line, struct span words[WORDS_MAX], size_t *count, struct aren
 		    : plain_word(line, a, &words[*count]);
 
 		if (n == 0)
-			return complain_about(err, "a closing quote is missing, or a blank after it", line);
+			return complain_about(err, "a closing quote is missing, or a "
+			    "blank after it", line);
 		line = span_slice(line, n, line.len);
 		++*count;
 	}
@@ -88,7 +89,8 @@ back_by(struct span s, uint64_t unix_ms, uint64_t *since)
 static bool
 date_at(struct span s, uint64_t *since)
 {
-	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S" };
+	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M",
+		"%Y-%m-%dT%H:%M:%S" };
 	char text[32] = "";
 	const char *end;
 
@@ -200,15 +202,16 @@ static const struct {
 	const char *name, *expected;
 	bool      (*set)(struct options *, struct span);
 } options[] = {
-	{ "--since", "--since expects 7d, 2h, 30m or a date such as 2026-11-21", set_since },
+	{ "--since", "--since expects 7d, 2h, 30m or a date such as 2026-11-21",
+	    set_since },
 	{ "--limit", "--limit expects a number from 1 to 100000", set_limit },
 	{ "--sender", "--sender expects an address", set_sender },
 	{ "--recipient", "--recipient expects an address", set_recipient },
 	{ "--id", "--id expects an id", set_id },
 	{ "--queue-id", "--queue-id expects a queue id", set_queue_id },
 	{ "--message-id", "--message-id expects a message-id", set_message_id },
-	{ "--outcome", "--outcome expects none, delivered, quarantined, discarded, rejected, "
-	    "deferred, notified or already-delivered", set_outcome },
+	{ "--outcome", "--outcome expects none, delivered, quarantined, discarded, "
+	    "rejected, deferred, notified or already-delivered", set_outcome },
 };
 
 /* words[0] is the option; returns how many words it has used, 0 on an error. */
@@ -274,7 +277,8 @@ question_parse(struct span line, uint64_t unix_ms, struct question *q, struct ar
 	if (q->kind == QUESTION_TRACK)
 		return ST_OK;
 	if (q->any.ptr == NULL)
-		return fail(err, ST_PERM, "question", "explain expects an id; track finds it");
+		return fail(err, ST_PERM, "question",
+		    "explain expects an id; track finds it");
 	q->id = lowered(q->any, a);
 	if (!record_id_is(q->id))
 		return complain_about(err, "not an id, which has 16 letters and digits; "

@@ -19,7 +19,7 @@
 #define QUESTION_MS     10000
 #define SEND_MS         10000           /* without the client taking anything */
 #define BUSY_MS         2000
-#define STEPS 10000 /* of SQLite's machine between looks at the clock */
+#define STEPS           10000           /* of SQLite's between looks at the clock */
 
 static int
 is_late(void *arg)

@@ -26,7 +26,7 @@ struct store {
 		int  fd;        /* -1: none */
 		char root[4096], class[65], day[9];
 	}                      folder;
-	unsigned stale; /* ledger bits whose key is gone, at most */
+	unsigned               stale;           /* ledger bits without a key, at most */
 	uint64_t               broken_records;
 	uint64_t               lost_told;       /* of database.lost, in the counters */
 	uint64_t next_checkpoint, next_slice, next_hourly, next_rebuild, next_renew;

@@ -30,7 +30,8 @@ static void
 address_conditions(struct query *q, const struct question *a)
 {
 	if (a->sender.ptr != NULL && is_domain(a->sender))
-		condition(q, "lower(substr(sender, -length(?))) = lower(?)", a->sender, 2);
+		condition(q, "lower(substr(sender, -length(?))) = lower(?)",
+		    a->sender, 2);
 	else if (a->sender.ptr != NULL)
 		condition(q, "sender = ?", a->sender, 1);
 	if (a->recipient.ptr != NULL && is_domain(a->recipient))
@@ -48,18 +49,19 @@ conditions(struct query *q, const struct question *a)
 	if (a->id.ptr != NULL)
 		condition(q, "id = ?", a->id, 1);
 	if (a->queue_id.ptr != NULL)
-		condition(q, "queue_id = ? OR number IN (SELECT mail FROM recipient WHERE "
-		    "queue_id <> '' AND queue_id = ?)", a->queue_id, 2);
+		condition(q, "queue_id = ? OR number IN (SELECT mail FROM recipient "
+		    "WHERE queue_id <> '' AND queue_id = ?)", a->queue_id, 2);
 	if (a->message_id.ptr != NULL)
 		condition(q, "message_id = ?", a->message_id, 1);
 	if (a->any.ptr != NULL)
-		condition(q, "id = lower(?) OR queue_id = ? OR message_id = ? OR sender = ? OR "
-		    "number IN (SELECT mail FROM recipient WHERE address = ? OR "
-		    "queue_id <> '' AND queue_id = ?)", a->any, 6);
+		condition(q, "id = lower(?) OR queue_id = ? OR message_id = ? OR "
+		    "sender = ? OR number IN (SELECT mail FROM recipient "
+		    "WHERE address = ? OR queue_id <> '' AND queue_id = ?)", a->any, 6);
 	if (a->since > 0)
 		buf_printf(&q->sql, " AND time >= %llu", (unsigned long long)a->since);
 	if (a->outcomes != 0)
-		buf_printf(&q->sql, " AND outcomes & %llu", (unsigned long long)a->outcomes);
+		buf_printf(&q->sql, " AND outcomes & %llu",
+		    (unsigned long long)a->outcomes);
 }
 
 static sqlite3_stmt *
@@ -132,7 +134,8 @@ struct rules { struct buf text; struct buf last; };
 static void
 rules_add(struct rules *r, struct span rule)
 {
-	if (rule.len == 0 || (buf_len(&r->text) > 0 && span_equal(buf_span(&r->last), rule)))
+	if (rule.len == 0 ||
+	    (buf_len(&r->text) > 0 && span_equal(buf_span(&r->last), rule)))
 		return;
 	if (buf_len(&r->text) > 0)
 		buf_byte(&r->text, ',');
@@ -283,7 +286,7 @@ track_answer(sqlite3 *db, const struct question *q, struct buf *b, struct error 
 		int rc = list(b, q->json, mail, recipients);
 
 		st = rc == SQLITE_DONE ? ST_OK : rc == SQLITE_INTERRUPT
-		    ? fail(err, ST_TEMP, "track", "this takes too long: say --since, or more")
+		    ? fail(err, ST_TEMP, "track", "this takes too long: ask for less")
 		    : fail(err, ST_TEMP, "track", "%s", sqlite3_errmsg(db));
 	}
 	sqlite3_finalize(recipients);

@@ -12,11 +12,12 @@
 
 #define ANSWER_BYTES    (64u << 20)     /* a list that grows beyond is cut */
 
-/* A line a mail, newest first: time id outcome sender -> recipients rule.  ST_TEMP: *err. */
-enum status track_answer(sqlite3 *, const struct question *, struct buf *, struct error *);
-/* Everything that is known of one mail.  ST_PERM: there is none with that id. */
-enum status explain_answer(sqlite3 *, const struct question *, struct buf *, struct arena *,
+/* A line a mail, newest first: time id outcome sender -> recipients rule. */
+enum status track_answer(sqlite3 *, const struct question *, struct buf *,
     struct error *);
+/* Everything that is known of one mail.  ST_PERM: there is none with that id. */
+enum status explain_answer(sqlite3 *, const struct question *, struct buf *,
+    struct arena *, struct error *);
 
 /* One record as text or as JSON. */
 void explain_text(struct buf *, const struct record *);

@@ -129,8 +129,7 @@ peer_place(struct writer *w, uint32_t index)
 	return &w->peers[w->peer_count++];
 }
 
-/* --- what the master says ------------------------------------------------------------
- */
+/* --- what the master says ----------------------------------------------------------- */
 
 struct order { struct unpack body; uint32_t serial; int *fds; size_t fd_count; };
 
@@ -236,7 +235,7 @@ obey(struct writer *w, size_t len, int *fds, size_t fd_count)
 {
 	struct order o = { .fds = fds, .fd_count = fd_count };
 	enum packet_type type =
-	    packet_open((struct span){w->in, len}, &o.serial, &o.body);
+	    packet_open((struct span){ w->in, len }, &o.serial, &o.body);
 
 	if (orders[type] == NULL || !orders[type](w, &o)) {
 		log_event(&w->child->log, EVENT_STORE, LOG_IS_ERROR, "error",
@@ -268,8 +267,7 @@ hear_master(struct writer *w)
 	}
 }
 
-/* --- the loop ------------------------------------------------------------------------
- */
+/* --- the loop ----------------------------------------------------------------------- */
 
 static bool
 has_peers(const struct writer *w)

@@ -24,8 +24,8 @@ FAULTS = ("Assertion", "ERROR: AddressSanitizer", "runtime error", "out of memor
 
 class Sallyport:
     def __init__(self, build: pathlib.Path, home: pathlib.Path, next_hop: str,
-                 policy: str = "otherwise accept;", listener: str = "", settings: str = "",
-                 queue: str = "after", address: str | None = None):
+                 policy: str = "otherwise accept;", listener: str = "",
+                 settings: str = "", queue: str = "after", address: str | None = None):
         """listener: more lines of the listener; settings: more of the configuration."""
         self.program = build / "src/master/sallyport"
         self.home = home

@@ -27,10 +27,10 @@ def around(request, sallyport, next_hop):
     return make
 
 
-# OpenSMTPD's LMTP client gives up when replies to two recipients come in one packet, so it
-# gets one recipient a mail.
-PLACES = [("postfix", "smtp"), ("postfix", "lmtp"), ("postfix", "proxy"), ("exim", "smtp"),
-          ("exim", "lmtp"), ("opensmtpd", "smtp"), ("opensmtpd", "lmtp")]
+# OpenSMTPD's LMTP client gives up when replies to two recipients come in one packet, so
+# it gets one recipient a mail.
+PLACES = [("postfix", "smtp"), ("postfix", "lmtp"), ("postfix", "proxy"),
+          ("exim", "smtp"), ("exim", "lmtp"), ("opensmtpd", "smtp"), ("opensmtpd", "lmtp")]
 
 
 @pytest.mark.parametrize("server,by", PLACES)
@@ -80,7 +80,8 @@ def test_quarantine_behind_queue(around):
     mta.wait_log("status=sent")
     mta.wait_empty()
     kept, = daemon.quarantined("bad")
-    assert kept.read_bytes().endswith((BODY, BODY.replace(b"\r\n", b"\n"))) and not hop.mails
+    assert kept.read_bytes().endswith((BODY, BODY.replace(b"\r\n", b"\n")))
+    assert not hop.mails
 
 
 def test_load_from_smtp_source(around):

@@ -40,7 +40,8 @@ walk(const struct edit_list *l, char *out)
 
 	*out = '\0';
 	while (edit_next(l, SIZE, &w, &p)) {
-		strncat(out, (const char *)p.bytes.ptr, p.bytes.len);
+		if (p.bytes.len > 0)
+			strncat(out, (const char *)p.bytes.ptr, p.bytes.len);
 		strncat(out, message + p.from, p.len);
 	}
 }

@@ -1,8 +1,8 @@
 /*
  * talk.h - a driver of the server core in memory, for tests and fuzz targets.
  *
- * It answers at once, by the addresses: refuse@ is refused, stop@ is answered 421, a sender
- * nobody@ may not send a body, late@ is refused as an LMTP recipient at the end.
+ * It answers at once, by the addresses: refuse@ is refused, stop@ is answered 421, a
+ * sender nobody@ may not send a body, late@ is refused as an LMTP recipient at the end.
  * What happened is written into `log`, what was said into `out`.
  */
 #ifndef TESTS_UNIT_SMTP_TALK_H
@@ -85,7 +85,8 @@ talk_message(struct talk *t)
 	const struct smtp_data *d = smtp_server_data(t->server);
 	size_t n = smtp_server_is_lmtp(t->server) ? e->recipient_count : 1;
 
-	talk_log(t, d->chunked ? "chunks" : "message", buf_span(&t->sink.bytes), '{', '}');
+	talk_log(t, d->chunked ? "chunks" : "message", buf_span(&t->sink.bytes), '{',
+	    '}');
 	if (d->bare_cr + d->bare_lf > 0)
 		buf_printf(&t->log, "bare(%u,%u) ", d->bare_cr, d->bare_lf);
 	for (size_t i = 0; i < d->dotted_count && i < DOT_KEPT; i++)
@@ -94,7 +95,8 @@ talk_message(struct talk *t)
 		abort();
 	t->open = false;
 	for (size_t i = 0; i < n; i++)
-		smtp_server_answer(t->server, n == e->recipient_count && smtp_server_is_lmtp(
+		smtp_server_answer(t->server, n == e->recipient_count &&
+		    smtp_server_is_lmtp(
 		    t->server) && talk_is(e->recipients[i].address, "late@") ?
 		    "550 5.7.1 Too late" : "250 2.0.0 Taken");
 }
@@ -151,7 +153,7 @@ talk_feed(struct talk *t, struct span in)
 	buf_take(out, buf_len(out));
 }
 
-/* In pieces of `step` bytes, on the heap and exactly as long, for the sanitizer's sake. */
+/* In pieces of `step` bytes, on the heap and exactly as long (for the sanitizer). */
 static void
 talk_feed_steps(struct talk *t, struct span in, size_t step)
 {

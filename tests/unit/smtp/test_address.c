@@ -93,8 +93,10 @@ test_no_paths(void **state)
 		free(parse(no_paths[i], &st, &address, &utf8, &used));
 		assert_int_equal(st, ST_PERM);
 	}
-	assert_int_equal(path_parse(SPAN_LIT("<>"), false, &address, &utf8, &used, &err), ST_PERM);
-	assert_int_equal(path_parse(SPAN_LIT("<a\0b@c>"), true, &address, &utf8, &used, &err),
+	assert_int_equal(path_parse(SPAN_LIT("<>"), false, &address, &utf8, &used, &err),
+	    ST_PERM);
+	assert_int_equal(path_parse(SPAN_LIT("<a\0b@c>"), true, &address, &utf8, &used,
+	    &err),
 	    ST_PERM);
 	free(parse("a@b>c", &st, &address, &utf8, &used));
 	assert_int_equal(st, ST_OK);
@@ -114,17 +116,20 @@ test_length(void **state)
 	in[0] = '<';
 	in[5] = '@';
 	in[ADDRESS_BYTES + 1] = '>';
-	assert_int_equal(path_parse((struct span){ (uint8_t *)in, sizeof in }, false, &address,
+	assert_int_equal(path_parse((struct span){ (uint8_t *)in, sizeof in }, false,
+	    &address,
 	    &utf8, &used, &err), ST_OK);
 	assert_int_equal(address.len, ADDRESS_BYTES);
 	in[ADDRESS_BYTES + 1] = 'a';
 	in[ADDRESS_BYTES + 2] = '>';
-	assert_int_equal(path_parse((struct span){ (uint8_t *)in, sizeof in }, false, &address,
+	assert_int_equal(path_parse((struct span){ (uint8_t *)in, sizeof in }, false,
+	    &address,
 	    &utf8, &used, &err), ST_PERM);
 }
 
 static const struct { const char *in, *normal, *domain; } normals[] = {
-	{ "", "", "" }, { "A@B.C", "A@b.c", "B.C" }, { "a@b.", "a@b", "b." }, { "a@b...", "a@b", "b..." },
+	{ "", "", "" }, { "A@B.C", "A@b.c", "B.C" }, { "a@b.", "a@b", "b." }, { "a@b...",
+	  "a@b", "b..." },
 	{ "postmaster", "postmaster", "" }, { "\"a\"@B", "a@b", "B" },
 	{ "\"a.b\"", "a.b", "" }, { "\"\\a\\b\"@c", "ab@c", "c" },
 	{ "\"a b\"@c", "\"a b\"@c", "c" }, { "\"a\\ b\"@c", "\"a b\"@c", "c" },
@@ -132,7 +137,8 @@ static const struct { const char *in, *normal, *domain; } normals[] = {
 	{ "\"\\\"\\\\\"@c", "\"\\\"\\\\\"@c", "c" }, { "\"\"@c", "\"\"@c", "c" },
 	{ "\"a@b\"", "\"a@b\"", "" }, { "a@[IPv6:A::1]", "a@[ipv6:a::1]", "[IPv6:A::1]" },
 	{ "\"\xc3\xb6\"@\xc3\x96", "\xc3\xb6@\xc3\x96", "\xc3\x96" },
-	{ "a@b@C", "a@b@c", "C" }, { "\"a@b", "\"a@b", "b" }, { "@.", "@.", "." }, { "@", "@", "" },
+	{ "a@b@C", "a@b@c", "C" }, { "\"a@b", "\"a@b", "b" }, { "@.", "@.", "." }, { "@",
+	  "@", "" },
 };
 
 static void
@@ -155,9 +161,11 @@ test_normal(void **state)
 }
 
 static const struct { const char *in, *out; } xtexts[] = {
-	{ "", "" }, { "a+2Bb", "a+b" }, { "a+2bb", "a+b" }, { "a=b c", "a=b c" }, { "+41", "A" },
+	{ "", "" }, { "a+2Bb", "a+b" }, { "a+2bb", "a+b" }, { "a=b c", "a=b c" }, { "+41",
+	  "A" },
 	{ "+", NULL }, { "+4", NULL }, { "a+4", NULL }, { "+G1", NULL }, { "+1G", NULL },
-	{ "+00", NULL }, { "+0A", NULL }, { "+0D", NULL }, { "a\rb", NULL }, { "a\nb", NULL },
+	{ "+00", NULL }, { "+0A", NULL }, { "+0D", NULL }, { "a\rb", NULL }, { "a\nb",
+	  NULL },
 };
 
 static void
@@ -182,7 +190,8 @@ test_xtext(void **state)
 	struct span in = { all, sizeof all }, coded = xtext_encode(in, &arena);
 
 	for (size_t i = 0; i < coded.len; i++)
-		assert_true(coded.ptr[i] > ' ' && coded.ptr[i] < 0x7f && coded.ptr[i] != '=');
+		assert_true(coded.ptr[i] > ' ' && coded.ptr[i] < 0x7f &&
+		    coded.ptr[i] != '=');
 	assert_true(xtext_decode(coded, &arena, &out) && span_equal(out, in));
 	assert_true(span_equal(xtext_encode(SPAN_LIT("a+b=c d"), &arena),
 	    SPAN_LIT("a+2Bb+3Dc+20d")));
@@ -192,7 +201,8 @@ test_xtext(void **state)
 static struct envelope
 example(struct recipient r[2])
 {
-	r[0] = (struct recipient){ SPAN_LIT("a@b"), SPAN_LIT("rfc822;a+2Bx@b"), NOTIFY_FAILURE };
+	r[0] = (struct recipient){ SPAN_LIT("a@b"), SPAN_LIT("rfc822;a+2Bx@b"),
+	  NOTIFY_FAILURE };
 	r[1] = (struct recipient){ SPAN_LIT("\xc3\xb6@b"), SPAN_NONE, NOTIFY_NEVER };
 	return (struct envelope){
 		.sender = SPAN_LIT("s@t"), .body = BODY_8BITMIME, .smtputf8 = true,
@@ -222,7 +232,8 @@ test_pack(void **state)
 	assert_int_equal(f.recipient_count, 2);
 	assert_true(span_equal(f.recipients[0].orcpt, r[0].orcpt));
 	assert_int_equal(f.recipients[1].notify, NOTIFY_NEVER);
-	assert_true(span_equal(f.xforward.source, SPAN_LIT("REMOTE")) && f.xforward.given);
+	assert_true(span_equal(f.xforward.source, SPAN_LIT("REMOTE")) &&
+	    f.xforward.given);
 	envelope_pack(&q, &f);
 	assert_int_equal(q.len, p.len);
 	assert_memory_equal(again, bytes, p.len);

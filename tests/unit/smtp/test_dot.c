@@ -19,20 +19,23 @@ static const struct { const char *name, *in, *out, *rest; enum status st; } case
 	{ "CRLF.CR then text", "a\r\n.\rb\r\n.\r\n", "a\r\n\rb\r\n", "", ST_OK },
 	{ "CRLF.CR CRLF", "a\r\n.\r\r\n.\r\n", "a\r\n\r\r\n", "", ST_OK },
 	{ "CRLF.LF is text", "a\r\n.\n..\r\n.\r\n", "a\r\n\n..\r\n", "", ST_OK },
-	{ "two dotted lines", "a\r\n..\r\nb.\r\n...c\r\n.\r\n", "a\r\n.\r\nb.\r\n..c\r\n", "",
+	{ "two dotted lines", "a\r\n..\r\nb.\r\n...c\r\n.\r\n", "a\r\n.\r\nb.\r\n..c\r\n",
+	  "",
 	  ST_OK },
 	{ "unfinished", "a\r\n.", "a\r\n", "", ST_MORE },
 	{ "dots behind more than a block",
 	  "0123456789012345678901234567890123456789012345678901234567890\r\n..\r\n"
 	  "0123456789012345678901234567890123456789012345678901234567890123456789012345\r\n."
-	  "a\r\n0123456789012345678901234567890123456789012345678901234567890123456\r\n.\r\n.",
+	  "a\r\n0123456789012345678901234567890123456789012345678901234567890123456\r\n"
+	  ".\r\n.",
 	  "0123456789012345678901234567890123456789012345678901234567890\r\n.\r\n"
 	  "0123456789012345678901234567890123456789012345678901234567890123456789012345\r\n"
-	  "a\r\n0123456789012345678901234567890123456789012345678901234567890123456\r\n", ".",
+	  "a\r\n0123456789012345678901234567890123456789012345678901234567890123456\r\n",
+	  ".",
 	  ST_OK },
 };
 
-/* In pieces of `step` bytes, on the heap and exactly as long, for the sanitizer's sake. */
+/* In pieces of `step` bytes, on the heap and exactly as long (for the sanitizer). */
 static enum status
 decode(struct span in, size_t step, struct memsink *got, size_t *eaten)
 {
@@ -62,7 +65,8 @@ test_table(void **state)
 			struct memsink got = memsink();
 			size_t eaten;
 
-			assert_int_equal(decode(span_text(cases[c].in), step, &got, &eaten),
+			assert_int_equal(decode(span_text(cases[c].in), step, &got,
+			    &eaten),
 			    cases[c].st);
 			assert_string_equal(buf_text(&got.bytes), cases[c].out);
 			assert_string_equal(cases[c].in + eaten, cases[c].rest);
@@ -121,7 +125,8 @@ test_exhaustive(void **state)
 
 				if (st != want.st || eaten != want.used ||
 				    strcmp(buf_text(&got.bytes), want.out) != 0)
-					fail_msg("length %zu code %lu step %zu", n, code, step);
+					fail_msg("length %zu code %lu step %zu", n, code,
+					    step);
 				buf_take(&got.bytes, buf_len(&got.bytes));
 			}
 		}

@@ -1,5 +1,5 @@
 /*
- * test_newline.c - the newline stage alone and behind the dot decoder, against references.
+ * test_newline.c - the newline stage, alone and behind the dot decoder.
  */
 #include "lib/smtp/dot.h"
 #include "lib/smtp/newline.h"
@@ -27,17 +27,22 @@ static const struct {
 	{ "CR CR LF", "a\r\r\n", "a \r\n", 1, 0, true, { -1 } },
 	{ "CR at the end", "a\r\nb\r", "a\r\nb ", 1, 0, false, { -1 } },
 	{ "CR LF LF", "a\r\n\nb", "a\r\n\r\nb", 0, 1, false, { -1 } },
-	{ "dots", ".\r\n.a\r\nb.\r\n..", ".\r\n.a\r\nb.\r\n..", 0, 0, false, { 0, 3, 11, -1 } },
-	{ "a dot behind a bare LF begins a line", "a\n.\nb", "a\r\n.\r\nb", 0, 2, false, { 3, -1 } },
+	{ "dots", ".\r\n.a\r\nb.\r\n..", ".\r\n.a\r\nb.\r\n..", 0, 0, false, { 0, 3, 11,
+	  -1 } },
+	{ "a dot behind a bare LF begins a line", "a\n.\nb", "a\r\n.\r\nb", 0, 2, false,
+	  { 3, -1 } },
 	{ "behind a bare CR not", "a\r.\r\n", "a .\r\n", 1, 0, true, { -1 } },
-	{ "the offsets count repairs", "\n\n.\r.\n.", "\r\n\r\n. .\r\n.", 1, 3, false, { 4, 9, -1 } },
-	{ "after a block", X64 "\n" X64 "\r\n.\r" X64, X64 "\r\n" X64 "\r\n. " X64, 1, 1, false,
+	{ "the offsets count repairs", "\n\n.\r.\n.", "\r\n\r\n. .\r\n.", 1, 3, false,
+	  { 4, 9, -1 } },
+	{ "after a block", X64 "\n" X64 "\r\n.\r" X64, X64 "\r\n" X64 "\r\n. " X64, 1, 1,
+	  false,
 	  { 132, -1 } },
-	{ "at a block's end", X64 X64 "\r\n." X64 "\r" X64 "\r\n", X64 X64 "\r\n." X64 " " X64 "\r\n",
+	{ "at a block's end", X64 X64 "\r\n." X64 "\r" X64 "\r\n", X64 X64 "\r\n." X64 " "
+	  X64 "\r\n",
 	  1, 0, true, { 130, -1 } },
 };
 
-/* In pieces of `step` bytes, on the heap and exactly as long, for the sanitizer's sake. */
+/* In pieces of `step` bytes, on the heap and exactly as long (for the sanitizer). */
 static void
 feed(struct newline *n, struct span in, size_t step, struct sink *out)
 {
@@ -48,7 +53,8 @@ feed(struct newline *n, struct span in, size_t step, struct sink *out)
 		uint8_t *piece = malloc(len);
 
 		memcpy(piece, in.ptr + i, len);
-		assert_int_equal(newline_write(n, (struct span){ piece, len }, out, &err), ST_OK);
+		assert_int_equal(newline_write(n, (struct span){ piece, len }, out, &err),
+		    ST_OK);
 		free(piece);
 	}
 	assert_int_equal(newline_finish(n, out, &err), ST_OK);
@@ -137,7 +143,8 @@ test_limits(void **state)
 		print_message("# %s\n", limited[c].name);
 		for (size_t step = 1; step <= strlen(limited[c].in); step++) {
 			struct memsink got = memsink();
-			struct newline n = { .repair = true, .size_limit = limited[c].size,
+			struct newline n = { .repair = true, .size_limit =
+			    limited[c].size,
 			    .line_limit = limited[c].line };
 
 			feed(&n, span_text(limited[c].in), step, &got.sink);
@@ -260,7 +267,8 @@ one_dotted(const char *in, size_t n, struct memsink *got, const struct result *w
 	struct error err;
 
 	for (size_t step = 1; step <= n; step++) {
-		struct stages p = { { .write = stages_write }, { .repair = true }, &got->sink };
+		struct stages p = { { .write = stages_write }, { .repair = true },
+		    &got->sink };
 		struct dot_decoder d = { 0 };
 		enum status st = ST_MORE;
 		size_t used;

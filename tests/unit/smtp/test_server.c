@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#define OFFERS_SIZE(size, xforward) "250-mx.test\r\n250-PIPELINING\r\n" size "250-VRFY\r\n" \
+#define OFFERS_SIZE(size, xforward) \
+	"250-mx.test\r\n250-PIPELINING\r\n" size "250-VRFY\r\n" \
 	"250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n" \
 	"250-CHUNKING\r\n" xforward "250 HELP\r\n"
 #define OFFERS OFFERS_SIZE("250-SIZE 100\r\n", \
 	"250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n")
-#define FEW_OFFERS "250-mx.test\r\n250-PIPELINING\r\n250-VRFY\r\n250-ENHANCEDSTATUSCODES\r\n" \
+#define FEW_OFFERS "250-mx.test\r\n250-PIPELINING\r\n250-VRFY\r\n" \
+	"250-ENHANCEDSTATUSCODES\r\n" \
 	"250-8BITMIME\r\n250-CHUNKING\r\n250 HELP\r\n"
 
 #define EHLO    "EHLO c\r\n"
@@ -33,7 +35,8 @@
 #define NO_RECIPIENT  "503 5.5.1 BDAT needs MAIL and RCPT first\r\n"
 
 static const struct smtp_server_config full = {
-	.hostname = "mx.test", .repair = true, .xforward = true, .dsn = true, .smtputf8 = true,
+	.hostname = "mx.test", .repair = true, .xforward = true, .dsn = true, .smtputf8 =
+	    true,
 	.size = true, .size_offer = 100, .size_limit = 100, .recipient_limit = 3,
 	.command_limit = 600, .error_limit = 100,
 };
@@ -63,68 +66,92 @@ static const struct dialogue commands[] = {
 	  "ehlo c\nmail from:<>\nrcpt to:<c@d>\ndata\na\r\n.\r\nMail From:<a@b>\r\n"
 	  "RCPT TO:c@d\r\nDATA \r\n.\r\nQuit\r\n",
 	  OFFERS MAIL_OK RCPT_OK GO TAKEN MAIL_OK RCPT_OK GO TAKEN BYE,
-	  "mail() rcpt(c@d) body message{a\r\n} mail(a@b) rcpt(c@d) body message{} close " },
+	  "mail() rcpt(c@d) body message{a\r\n} mail(a@b) rcpt(c@d) body message{} close "
+	  },
 	{ "few offers", &bare, EHLO "QUIT\r\n", FEW_OFFERS BYE, "close " },
 	{ "HELO has no extensions", &full,
-	  "HELO c\r\nMAIL FROM:<a@b> SIZE=3\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d> NOTIFY=NEVER\r\n",
+	  "HELO c\r\nMAIL FROM:<a@b> SIZE=3\r\nMAIL FROM:<a@b>\r\n"
+	  "RCPT TO:<c@d> NOTIFY=NEVER\r\n",
 	  "250 mx.test\r\n" NO_PARAMETER MAIL_OK NO_PARAMETER, "mail(a@b) " },
 	{ "not offered, not known", &bare,
-	  EHLO "MAIL FROM:<a@b> SIZE=3\r\n" MAIL "RCPT TO:<c@d> ORCPT=a;b\r\nXFORWARD PORT=1\r\n",
-	  FEW_OFFERS NO_PARAMETER MAIL_OK NO_PARAMETER "550 5.7.0 XFORWARD is not for you\r\n",
+	  EHLO "MAIL FROM:<a@b> SIZE=3\r\n" MAIL
+	  "RCPT TO:<c@d> ORCPT=a;b\r\nXFORWARD PORT=1\r\n",
+	  FEW_OFFERS NO_PARAMETER MAIL_OK NO_PARAMETER
+	  "550 5.7.0 XFORWARD is not for you\r\n",
 	  "mail(a@b) " },
 	{ "before EHLO", &full,
-	  MAIL RCPT "DATA\r\nNOOP x\r\nRSET\r\nHELP me\r\nVRFY x\r\nXFORWARD PORT=1\r\nQUIT\r\n",
-	  "503 5.5.1 Say EHLO first\r\n503 5.5.1 Say EHLO first\r\n503 5.5.1 Say EHLO first\r\n"
+	  MAIL RCPT
+	  "DATA\r\nNOOP x\r\nRSET\r\nHELP me\r\nVRFY x\r\nXFORWARD PORT=1\r\nQUIT\r\n",
+	  "503 5.5.1 Say EHLO first\r\n503 5.5.1 Say EHLO first\r\n"
+	  "503 5.5.1 Say EHLO first\r\n"
 	  OK OK "214 2.0.0 RFC 5321 and RFC 2033 are spoken here\r\n"
-	  "252 2.0.0 Send some mail and see\r\n503 5.5.1 XFORWARD comes before MAIL\r\n" BYE,
+	  "252 2.0.0 Send some mail and see\r\n503 5.5.1 XFORWARD comes before MAIL\r\n"
+	  BYE,
 	  "close " },
 	{ "bad sequences", &full,
 	  EHLO RCPT "DATA\r\n" MAIL MAIL "DATA\r\nXFORWARD PORT=1\r\n" RCPT MAIL,
 	  OFFERS BAD_SEQUENCE BAD_SEQUENCE MAIL_OK BAD_SEQUENCE BAD_SEQUENCE
 	  "503 5.5.1 XFORWARD comes before MAIL\r\n" RCPT_OK BAD_SEQUENCE,
 	  "mail(a@b) rcpt(c@d) " },
-	{ "never implemented", &full, "EXPN\r\nTURN\r\nETRN x\r\nSEND\r\nSOML\r\nSAML\r\nVRFY\r\n",
+	{ "never implemented", &full,
+	  "EXPN\r\nTURN\r\nETRN x\r\nSEND\r\nSOML\r\nSAML\r\nVRFY\r\n",
 	  "502 5.5.1 Command not implemented\r\n502 5.5.1 Command not implemented\r\n"
 	  "502 5.5.1 Command not implemented\r\n502 5.5.1 Command not implemented\r\n"
 	  "502 5.5.1 Command not implemented\r\n502 5.5.1 Command not implemented\r\n"
 	  "501 5.5.4 Syntax: VRFY address\r\n", "" },
-	{ "garbage", &full, "\r\n\n \r\nMAILX\r\nMAI\r\n\x80\xff\x01\r\n MAIL FROM:<a@b>\r\nRSET\rx\r\n",
-	  NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN, "" },
+	{ "garbage", &full,
+	  "\r\n\n \r\nMAILX\r\nMAI\r\n\x80\xff\x01\r\n MAIL FROM:<a@b>\r\nRSET\rx\r\n",
+	  NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN NOT_KNOWN,
+	  "" },
 	{ "syntax", &full,
 	  "EHLO\r\nHELO \r\nEHLO a\x01\r\n" EHLO
-	  "MAIL\r\nMAIL <a@b>\r\nMAIL FROM:\r\nMAIL FROM:<a\r\nMAIL FROM:<a@b>SIZE=1\r\n" MAIL
+	  "MAIL\r\nMAIL <a@b>\r\nMAIL FROM:\r\nMAIL FROM:<a\r\nMAIL FROM:<a@b>SIZE=1\r\n"
+	  MAIL
 	  "RCPT\r\nRCPT TO:<>\r\nRCPT TO:<a@>\r\n" RCPT "RSET x\r\nDATA x\r\nQUIT x\r\n",
 	  "501 5.5.4 Say your name, too\r\n501 5.5.4 Say your name, too\r\n"
 	  "501 5.5.4 Say your name, too\r\n" OFFERS
-	  "501 5.5.4 Syntax: MAIL FROM:<address>\r\n501 5.5.4 Syntax: MAIL FROM:<address>\r\n"
+	  "501 5.5.4 Syntax: MAIL FROM:<address>\r\n"
+	  "501 5.5.4 Syntax: MAIL FROM:<address>\r\n"
 	  "501 5.1.7 Bad sender address syntax\r\n501 5.1.7 Bad sender address syntax\r\n"
 	  "501 5.1.7 Bad sender address syntax\r\n" MAIL_OK
-	  "501 5.5.4 Syntax: RCPT TO:<address>\r\n501 5.1.3 Bad recipient address syntax\r\n"
+	  "501 5.5.4 Syntax: RCPT TO:<address>\r\n"
+	  "501 5.1.3 Bad recipient address syntax\r\n"
 	  "501 5.1.3 Bad recipient address syntax\r\n" RCPT_OK
-	  "501 5.5.4 This command takes no argument\r\n501 5.5.4 This command takes no argument\r\n"
+	  "501 5.5.4 This command takes no argument\r\n"
+	  "501 5.5.4 This command takes no argument\r\n"
 	  "501 5.5.4 This command takes no argument\r\n", "mail(a@b) rcpt(c@d) " },
 	{ "parameters of MAIL", &full,
-	  EHLO "MAIL FROM:<a@b> X=1\r\nMAIL FROM:<a@b> NOTIFY=NEVER\r\nMAIL FROM:<a@b> SIZE\r\n"
-	  "MAIL FROM:<a@b> SIZE=1 SIZE=1\r\nMAIL FROM:<a@b> SIZE=x\r\nMAIL FROM:<a@b> SIZE=101\r\n"
+	  EHLO "MAIL FROM:<a@b> X=1\r\nMAIL FROM:<a@b> NOTIFY=NEVER\r\n"
+	  "MAIL FROM:<a@b> SIZE\r\n"
+	  "MAIL FROM:<a@b> SIZE=1 SIZE=1\r\nMAIL FROM:<a@b> SIZE=x\r\n"
+	  "MAIL FROM:<a@b> SIZE=101\r\n"
 	  "MAIL FROM:<a@b> BODY=BINARYMIME\r\nMAIL FROM:<a@b> SMTPUTF8=1\r\n"
-	  "MAIL FROM:<a@b> RET=\r\nMAIL FROM:<a@b> ENVID=+1\r\nMAIL FROM:<a@b> ENVID=+07\r\n"
+	  "MAIL FROM:<a@b> RET=\r\nMAIL FROM:<a@b> ENVID=+1\r\n"
+	  "MAIL FROM:<a@b> ENVID=+07\r\n"
 	  "MAIL FROM: <a@b>  size=100\tBody=8bitmime SMTPUTF8 RET=hdrs ENVID=x+20y \r\n",
-	  OFFERS NO_PARAMETER NO_PARAMETER BAD_VALUE "501 5.5.4 Parameter given twice\r\n" BAD_VALUE
-	  TOO_BIG BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE MAIL_OK, "mail(a@b) " },
+	  OFFERS NO_PARAMETER NO_PARAMETER BAD_VALUE "501 5.5.4 Parameter given twice\r\n"
+	  BAD_VALUE
+	  TOO_BIG BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE MAIL_OK, "mail(a@b) "
+	  },
 	{ "parameters of RCPT", &full,
-	  EHLO MAIL "RCPT TO:<c@d> X\r\nRCPT TO:<c@d> NOTIFY=\r\nRCPT TO:<c@d> NOTIFY=NEVER,DELAY\r\n"
+	  EHLO MAIL
+	  "RCPT TO:<c@d> X\r\nRCPT TO:<c@d> NOTIFY=\r\n"
+	  "RCPT TO:<c@d> NOTIFY=NEVER,DELAY\r\n"
 	  "RCPT TO:<c@d> NOTIFY=DELAY,NEVER\r\nRCPT TO:<c@d> NOTIFY=DELAY,\r\n"
-	  "RCPT TO:<c@d> ORCPT=rfc822\r\nRCPT TO:<c@d> ORCPT=;x\r\nRCPT TO:<c@d> ORCPT=a;+0A\r\n"
+	  "RCPT TO:<c@d> ORCPT=rfc822\r\nRCPT TO:<c@d> ORCPT=;x\r\n"
+	  "RCPT TO:<c@d> ORCPT=a;+0A\r\n"
 	  "RCPT TO:<c@d> ORCPT=a b;x\r\nRCPT TO:<c@d> NOTIFY=NEVER NOTIFY=NEVER\r\n"
 	  "RCPT TO:<c@d> ORCPT=utf-8;\xc3\xb6\r\n"
 	  "RCPT TO:<c@d> NOTIFY=delay,SUCCESS ORCPT=rfc822;x+2By@z\r\n",
-	  OFFERS MAIL_OK NO_PARAMETER BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE
+	  OFFERS MAIL_OK NO_PARAMETER BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE BAD_VALUE
+	  BAD_VALUE
 	  BAD_VALUE BAD_VALUE "501 5.5.4 Parameter given twice\r\n"
 	  "553 5.6.7 A recipient outside ASCII needs SMTPUTF8\r\n" RCPT_OK,
 	  "mail(a@b) rcpt(c@d) " },
 	{ "SMTPUTF8", &full,
 	  EHLO "MAIL FROM:<\xc3\xb6@b>\r\n" MAIL "RCPT TO:<\xc3\xb6@b>\r\nRSET\r\n"
-	  "MAIL FROM:<\xc3\xb6@b> SMTPUTF8\r\nRCPT TO:<\xc3\xb6@b>\r\nRCPT TO:<\xff@b>\r\n",
+	  "MAIL FROM:<\xc3\xb6@b> SMTPUTF8\r\nRCPT TO:<\xc3\xb6@b>\r\n"
+	  "RCPT TO:<\xff@b>\r\n",
 	  OFFERS "550 5.6.7 A sender outside ASCII needs SMTPUTF8\r\n" MAIL_OK
 	  "553 5.6.7 A recipient outside ASCII needs SMTPUTF8\r\n" OK MAIL_OK RCPT_OK
 	  "501 5.1.3 Bad recipient address syntax\r\n",
@@ -134,23 +161,28 @@ static const struct dialogue commands[] = {
 	  OFFERS MAIL_OK OK MAIL_OK RCPT_OK OFFERS MAIL_OK RCPT_OK BYE,
 	  "mail(a@b) abort mail(a@b) rcpt(c@d) abort mail(a@b) rcpt(c@d) abort close " },
 	{ "the driver refuses", &full,
-	  EHLO "MAIL FROM:<refuse@b>\r\n" RCPT MAIL "RCPT TO:<refuse@d>\r\nDATA\r\n" RCPT "RSET\r\n"
+	  EHLO "MAIL FROM:<refuse@b>\r\n" RCPT MAIL "RCPT TO:<refuse@d>\r\nDATA\r\n" RCPT
+	  "RSET\r\n"
 	  "MAIL FROM:<nobody@b>\r\n" RCPT "DATA\r\nNOOP\r\n" MAIL,
-	  OFFERS "550 5.7.1 No sender\r\n" BAD_SEQUENCE MAIL_OK "550 5.1.1 No recipient\r\n"
+	  OFFERS "550 5.7.1 No sender\r\n" BAD_SEQUENCE MAIL_OK
+	  "550 5.1.1 No recipient\r\n"
 	  BAD_SEQUENCE RCPT_OK OK MAIL_OK RCPT_OK "554 5.7.1 No body\r\n" OK MAIL_OK,
-	  "mail(refuse@b) mail(a@b) rcpt(refuse@d) rcpt(c@d) abort mail(nobody@b) rcpt(c@d) body "
+	  "mail(refuse@b) mail(a@b) rcpt(refuse@d) rcpt(c@d) abort mail(nobody@b) "
+	  "rcpt(c@d) body "
 	  "abort mail(a@b) " },
 	{ "the driver stops at MAIL", &full, EHLO "MAIL FROM:<stop@b>\r\n" RCPT,
 	  OFFERS "421 4.3.2 Stop\r\n", "mail(stop@b) close " },
 	{ "the driver stops at RCPT", &full, EHLO MAIL "RCPT TO:<stop@b>\r\n" RCPT,
 	  OFFERS MAIL_OK "421 4.3.2 Stop\r\n", "mail(a@b) rcpt(stop@b) abort close " },
 	{ "too many recipients", &full, EHLO MAIL RCPT RCPT RCPT RCPT "DATA\r\n.\r\n",
-	  OFFERS MAIL_OK RCPT_OK RCPT_OK RCPT_OK "452 4.5.3 Too many recipients\r\n" GO TAKEN,
+	  OFFERS MAIL_OK RCPT_OK RCPT_OK RCPT_OK "452 4.5.3 Too many recipients\r\n" GO
+	  TAKEN,
 	  "mail(a@b) rcpt(c@d) rcpt(c@d) rcpt(c@d) body message{} " },
 	{ "too many errors", &bare, "a\r\nb\r\nc\r\nd\r\ne\r\n",
 	  NOT_KNOWN NOT_KNOWN NOT_KNOWN "421 4.7.0 Too many errors\r\n", "close " },
 	{ "errors inside a transaction", &bare, EHLO MAIL "a\r\nb\r\nc\r\nd\r\n",
-	  FEW_OFFERS MAIL_OK NOT_KNOWN NOT_KNOWN NOT_KNOWN "421 4.7.0 Too many errors\r\n",
+	  FEW_OFFERS MAIL_OK NOT_KNOWN NOT_KNOWN NOT_KNOWN
+	  "421 4.7.0 Too many errors\r\n",
 	  "mail(a@b) abort close " },
 	{ "a message taken forgives errors", &bare,
 	  "a\r\nb\r\n" EHLO MAIL RCPT "DATA\r\n.\r\na\r\nb\r\nc\r\nd\r\n",
@@ -169,13 +201,16 @@ static const struct dialogue commands[] = {
 
 static const struct dialogue forwards[] = {
 	{ "XFORWARD", &full,
-	  EHLO "XFORWARD NAME=n.test ADDR=192.0.2.1\r\nxforward port=25 proto=ESMTP helo=[h] ident=Q1 "
+	  EHLO "XFORWARD NAME=n.test ADDR=192.0.2.1\r\n"
+	  "xforward port=25 proto=ESMTP helo=[h] ident=Q1 "
 	  "source=local\r\n" MAIL,
 	  OFFERS OK OK MAIL_OK, "mail(a@b) " },
 	{ "bad values", &full,
-	  EHLO "XFORWARD\r\nXFORWARD NAME\r\nXFORWARD X=1\r\nXFORWARD NAME=\r\nXFORWARD NAME=+0\r\n"
+	  EHLO "XFORWARD\r\nXFORWARD NAME\r\nXFORWARD X=1\r\nXFORWARD NAME=\r\n"
+	  "XFORWARD NAME=+0\r\n"
 	  "XFORWARD NAME=a+20b\r\nXFORWARD NAME=<a>\r\nXFORWARD NAME=\xc3\xb6\r\n"
-	  "XFORWARD ADDR=1.2.3\r\nXFORWARD ADDR=[1.2.3.4]\r\nXFORWARD ADDR=IPV6:1.2.3.4\r\n"
+	  "XFORWARD ADDR=1.2.3\r\nXFORWARD ADDR=[1.2.3.4]\r\n"
+	  "XFORWARD ADDR=IPV6:1.2.3.4\r\n"
 	  "XFORWARD PORT=65536\r\nXFORWARD SOURCE=x\r\nXFORWARD NAME=ok PORT=x\r\n",
 	  OFFERS "501 5.5.4 Syntax: XFORWARD attribute=value ...\r\n"
 #define BAD "501 5.5.4 Bad XFORWARD attribute\r\n"
@@ -185,14 +220,18 @@ static const struct dialogue forwards[] = {
 static const struct dialogue messages[] = {
 	{ "newlines repaired", &full, EHLO MAIL RCPT "DATA\r\na\nb\rc\n.\n.\r\n\r\n.\r\n",
 	  OFFERS MAIL_OK RCPT_OK GO TAKEN,
-	  "mail(a@b) rcpt(c@d) body message{a\r\nb c\r\n.\r\n.\r\n\r\n} bare(1,3) dot(8) dot(11) " },
+	  "mail(a@b) rcpt(c@d) body message{a\r\nb c\r\n.\r\n.\r\n\r\n} bare(1,3) dot(8) "
+	  "dot(11) " },
 	{ "newlines refused", &bare, EHLO MAIL RCPT "DATA\r\na\nb\r\n.\r\n" MAIL,
 	  FEW_OFFERS MAIL_OK RCPT_OK GO "550 5.5.2 Lines must end in CR LF\r\n" MAIL_OK,
 	  "mail(a@b) rcpt(c@d) body abort mail(a@b) " },
 	{ "line too long", &bare,
-	  EHLO MAIL RCPT "DATA\r\n123456\r\n.\r\n" MAIL RCPT "DATA\r\n1234567\r\na\r\n.\r\n",
-	  FEW_OFFERS MAIL_OK RCPT_OK GO TAKEN MAIL_OK RCPT_OK GO "554 5.6.0 Line too long\r\n",
-	  "mail(a@b) rcpt(c@d) body message{123456\r\n} mail(a@b) rcpt(c@d) body abort " },
+	  EHLO MAIL RCPT "DATA\r\n123456\r\n.\r\n" MAIL RCPT
+	  "DATA\r\n1234567\r\na\r\n.\r\n",
+	  FEW_OFFERS MAIL_OK RCPT_OK GO TAKEN MAIL_OK RCPT_OK GO
+	  "554 5.6.0 Line too long\r\n",
+	  "mail(a@b) rcpt(c@d) body message{123456\r\n} mail(a@b) rcpt(c@d) body abort "
+	  },
 	{ "too big", &only_lmtp,
 	  "LHLO c\r\n" MAIL RCPT RCPT "DATA\r\n1234567890123456789\r\n.\r\n" MAIL,
 	  FEW_OFFERS MAIL_OK RCPT_OK RCPT_OK GO TOO_BIG TOO_BIG MAIL_OK,
@@ -201,7 +240,8 @@ static const struct dialogue messages[] = {
 
 static const struct dialogue chunks[] = {
 	{ "chunks", &full,
-	  EHLO MAIL RCPT "BDAT 3\r\na\r\nBDAT 0\r\nBDAT 4\r\n.\r\nbBDAT 2 last\r\n\r\nQUIT\r\n",
+	  EHLO MAIL RCPT
+	  "BDAT 3\r\na\r\nBDAT 0\r\nBDAT 4\r\n.\r\nbBDAT 2 last\r\n\r\nQUIT\r\n",
 	  OFFERS MAIL_OK RCPT_OK CHUNK CHUNK CHUNK TAKEN BYE,
 	  "mail(a@b) rcpt(c@d) body chunks{a\r\n.\r\nb\r\n} dot(3) close " },
 	{ "an empty message", &full, EHLO MAIL RCPT "BDAT 0 LAST\r\n",
@@ -213,9 +253,11 @@ static const struct dialogue chunks[] = {
 	  BAD_SEQUENCE OK TAKEN,
 	  "mail(a@b) rcpt(c@d) body message{} mail(a@b) rcpt(c@d) body chunks{a} " },
 	{ "after LAST, before MAIL, before RCPT", &full,
-	  "BDAT 6\r\nQUIT\r\n" EHLO "BDAT 6 LAST\r\nQUIT\r\n" MAIL "BDAT 6\r\nQUIT\r\n" RCPT
+	  "BDAT 6\r\nQUIT\r\n" EHLO "BDAT 6 LAST\r\nQUIT\r\n" MAIL "BDAT 6\r\nQUIT\r\n"
+	  RCPT
 	  "BDAT 0 LAST\r\nBDAT 6 LAST\r\nQUIT\r\n",
-	  NO_RECIPIENT OFFERS NO_RECIPIENT MAIL_OK NO_RECIPIENT RCPT_OK TAKEN NO_RECIPIENT,
+	  NO_RECIPIENT OFFERS NO_RECIPIENT MAIL_OK NO_RECIPIENT RCPT_OK TAKEN
+	  NO_RECIPIENT,
 	  "mail(a@b) rcpt(c@d) body chunks{} " },
 	{ "RSET between chunks drops all", &full,
 	  EHLO MAIL RCPT "BDAT 2\r\nabRSET\r\n" MAIL RCPT "BDAT 1 LAST\r\nc",
@@ -224,26 +266,32 @@ static const struct dialogue chunks[] = {
 	{ "no size", &full, EHLO MAIL RCPT "BDAT x\r\n" EHLO,
 	  OFFERS MAIL_OK RCPT_OK "501 5.5.4 Syntax: BDAT size [LAST]\r\n",
 	  "mail(a@b) rcpt(c@d) abort close " },
-	{ "no size at all", &full, "BDAT\r\n", "501 5.5.4 Syntax: BDAT size [LAST]\r\n", "close " },
+	{ "no size at all", &full, "BDAT\r\n", "501 5.5.4 Syntax: BDAT size [LAST]\r\n",
+	  "close " },
 	{ "a size past 64 bits", &full, "BDAT 18446744073709551616\r\nQUIT\r\n",
 	  "501 5.5.4 Syntax: BDAT size [LAST]\r\n", "close " },
-	{ "bad LAST", &full, EHLO MAIL RCPT "BDAT 6 LASTT\r\nQUIT\r\nBDAT 6 LAST x\r\nQUIT\r\n" MAIL,
+	{ "bad LAST", &full, EHLO MAIL RCPT
+	  "BDAT 6 LASTT\r\nQUIT\r\nBDAT 6 LAST x\r\nQUIT\r\n" MAIL,
 	  OFFERS MAIL_OK RCPT_OK "501 5.5.4 Syntax: BDAT size [LAST]\r\n"
 	  "501 5.5.4 Syntax: BDAT size [LAST]\r\n" MAIL_OK,
 	  "mail(a@b) rcpt(c@d) abort mail(a@b) " },
 	{ "too big at once", &only_lmtp,
-	  "LHLO c\r\n" MAIL RCPT "BDAT 21\r\nQUIT\r\nQUIT\r\nQUIT\r\nQUIBDAT 6 LAST\r\nQUIT\r\n" MAIL,
+	  "LHLO c\r\n" MAIL RCPT
+	  "BDAT 21\r\nQUIT\r\nQUIT\r\nQUIT\r\nQUIBDAT 6 LAST\r\nQUIT\r\n" MAIL,
 	  FEW_OFFERS MAIL_OK RCPT_OK TOO_BIG TOO_BIG MAIL_OK,
 	  "mail(a@b) rcpt(c@d) abort mail(a@b) " },
 	{ "too big by the second", &only_lmtp,
-	  "LHLO c\r\n" MAIL RCPT RCPT "BDAT 20\r\n12345678901234567890BDAT 1\r\nxBDAT 1 LAST\r\nx"
+	  "LHLO c\r\n" MAIL RCPT RCPT
+	  "BDAT 20\r\n12345678901234567890BDAT 1\r\nxBDAT 1 LAST\r\nx"
 	  "BDAT 1\r\nx",
 	  FEW_OFFERS MAIL_OK RCPT_OK RCPT_OK CHUNK TOO_BIG TOO_BIG TOO_BIG TOO_BIG,
 	  "mail(a@b) rcpt(c@d) rcpt(c@d) body abort " },
 	{ "a body refused", &full,
-	  EHLO "MAIL FROM:<nobody@b>\r\n" RCPT "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nRSET\r\n"
+	  EHLO "MAIL FROM:<nobody@b>\r\n" RCPT
+	  "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nRSET\r\n"
 	  "BDAT 6 LAST\r\nQUIT\r\n",
-	  OFFERS MAIL_OK RCPT_OK "554 5.7.1 No body\r\n554 5.7.1 No body\r\n" OK NO_RECIPIENT,
+	  OFFERS MAIL_OK RCPT_OK "554 5.7.1 No body\r\n554 5.7.1 No body\r\n" OK
+	  NO_RECIPIENT,
 	  "mail(nobody@b) rcpt(c@d) body abort " },
 	{ "newlines repaired across chunks", &full,
 	  EHLO MAIL RCPT "BDAT 2\r\na\rBDAT 2\r\n\n.BDAT 2\r\n\n.BDAT 1 LAST\r\n\r",
@@ -261,12 +309,14 @@ static const struct dialogue chunks[] = {
 
 static const struct dialogue lmtp[] = {
 	{ "a reply for each", &full,
-	  "LHLO c\r\n" MAIL RCPT "RCPT TO:<refuse@d>\r\nRCPT TO:<late@d>\r\nDATA\r\n.\r\nQUIT\r\n",
+	  "LHLO c\r\n" MAIL RCPT
+	  "RCPT TO:<refuse@d>\r\nRCPT TO:<late@d>\r\nDATA\r\n.\r\nQUIT\r\n",
 	  OFFERS MAIL_OK RCPT_OK "550 5.1.1 No recipient\r\n" RCPT_OK GO TAKEN
 	  "550 5.7.1 Too late\r\n" BYE,
 	  "mail(a@b) rcpt(c@d) rcpt(refuse@d) rcpt(late@d) body message{} close " },
 	{ "no recipient", &full,
-	  "LHLO c\r\n" MAIL "RCPT TO:<refuse@d>\r\nDATA\r\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n"
+	  "LHLO c\r\n" MAIL
+	  "RCPT TO:<refuse@d>\r\nDATA\r\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n"
 	  "NOOP\r\n",
 	  OFFERS MAIL_OK "550 5.1.1 No recipient\r\n" BAD_SEQUENCE NO_RECIPIENT OK,
 	  "mail(a@b) rcpt(refuse@d) " },
@@ -278,10 +328,12 @@ static const struct dialogue lmtp[] = {
 	  "MAIL FROM:<nobody@b>\r\n" RCPT RCPT "DATA\r\n",
 	  OFFERS MAIL_OK RCPT_OK RCPT_OK "554 5.7.1 No body\r\n554 5.7.1 No body\r\n"
 	  MAIL_OK RCPT_OK RCPT_OK "554 5.7.1 No body\r\n",
-	  "mail(nobody@b) rcpt(c@d) rcpt(c@d) body abort mail(nobody@b) rcpt(c@d) rcpt(c@d) body "
+	  "mail(nobody@b) rcpt(c@d) rcpt(c@d) body abort mail(nobody@b) rcpt(c@d) "
+	  "rcpt(c@d) body "
 	  "abort " },
 	{ "the protocol is fixed", &only_lmtp, "EHLO c\r\nHELO c\r\nLHLO c\r\n",
-	  "500 5.5.1 This is LMTP: say LHLO\r\n500 5.5.1 This is LMTP: say LHLO\r\n" FEW_OFFERS, "" },
+	  "500 5.5.1 This is LMTP: say LHLO\r\n500 5.5.1 This is LMTP: say LHLO\r\n"
+	  FEW_OFFERS, "" },
 	{ "to SMTP", &only_smtp, "LHLO c\r\nHELO c\r\nEHLO c\r\n",
 	  "500 5.5.1 This is SMTP: say EHLO\r\n250 mx.test\r\n" FEW_OFFERS, "" },
 	{ "LHLO, then EHLO", &full, "LHLO c\r\n" EHLO MAIL RCPT RCPT "DATA\r\n.\r\n",
@@ -350,10 +402,12 @@ test_envelope(void **state)
 {
 	struct smtp_server *s = smtp_server_create(&full);
 	struct memsink sink = memsink();
-	struct span in = SPAN_LIT("LHLO c.test x\r\nXFORWARD NAME=n ADDR=IPV6:2001:db8::1 PORT=25\r\n"
+	struct span in =
+	    SPAN_LIT("LHLO c.test x\r\nXFORWARD NAME=n ADDR=IPV6:2001:db8::1 PORT=25\r\n"
 	    "XFORWARD NAME=[unavailable] PROTO=ES=MTP HELO=h+2Bi IDENT=4X SOURCE=REMOTE\r\n"
 	    "MAIL FROM:<a@b> SIZE=7 BODY=8BITMIME SMTPUTF8 RET=FULL ENVID=e+20f\r\n"
-	    "RCPT TO:<@x:c@d> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;c+2Bx\r\nRCPT TO:<postmaster>\r\n"
+	    "RCPT TO:<@x:c@d> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;c+2Bx\r\n"
+	    "RCPT TO:<postmaster>\r\n"
 	    "DATA\r\n.a\r\n.\r\nNOOP\r\n");
 	const struct envelope *e = smtp_server_envelope(s);
 	enum server_event ev = SERVER_WAIT;
@@ -376,9 +430,12 @@ test_envelope(void **state)
 	assert_int_equal(e->recipients[0].notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
 	assert_true(is_text(e->recipients[1].address, "postmaster"));
 	assert_true(e->xforward.given && e->xforward.name.len == 0);
-	assert_true(is_text(e->xforward.addr, "2001:db8::1") && is_text(e->xforward.port, "25"));
-	assert_true(is_text(e->xforward.helo, "h+i") && is_text(e->xforward.proto, "ES=MTP"));
-	assert_true(is_text(e->xforward.ident, "4X") && is_text(e->xforward.source, "REMOTE"));
+	assert_true(is_text(e->xforward.addr, "2001:db8::1") && is_text(e->xforward.port,
+	    "25"));
+	assert_true(is_text(e->xforward.helo, "h+i") && is_text(e->xforward.proto,
+	    "ES=MTP"));
+	assert_true(is_text(e->xforward.ident, "4X") && is_text(e->xforward.source,
+	    "REMOTE"));
 	assert_true(is_text(smtp_server_helo(s), "c.test"));
 	assert_string_equal(smtp_server_with(s), "UTF8LMTP");
 	assert_true(smtp_server_data(s)->ends_with_crlf && !smtp_server_data(s)->chunked);
@@ -406,7 +463,8 @@ test_forwards_end(void **state)
 		{ "", true }, { "NOOP\r\n", true }, { "MAIL FROM:<refuse@b>\r\n", true },
 		{ "MAIL FROM:<\r\n", true }, { "XFORWARD PORT=x\r\n", true },
 		{ "RSET\r\n", false }, { EHLO, false }, { MAIL "RSET\r\n", false },
-		{ MAIL RCPT "DATA\r\n.\r\n", false }, { MAIL RCPT "BDAT 0 LAST\r\n", false },
+		{ MAIL RCPT "DATA\r\n.\r\n", false }, { MAIL RCPT "BDAT 0 LAST\r\n",
+		    false },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -414,7 +472,8 @@ test_forwards_end(void **state)
 		const struct xforward *x = &smtp_server_envelope(t.server)->xforward;
 
 		print_message("# %zu\n", i);
-		talk_feed(&t, SPAN_LIT(EHLO "XFORWARD NAME=n\r\nXFORWARD ADDR=192.0.2.1\r\n"));
+		talk_feed(&t, SPAN_LIT(EHLO
+		    "XFORWARD NAME=n\r\nXFORWARD ADDR=192.0.2.1\r\n"));
 		talk_feed(&t, span_text(rows[i].between));
 		talk_feed(&t, SPAN_LIT(MAIL));
 		assert_int_equal(x->given, rows[i].kept);
@@ -426,7 +485,8 @@ test_forwards_end(void **state)
 }
 
 static const struct { const char *hello, *parameter, *with; } withs[] = {
-	{ "HELO c\r\n", "", "SMTP" }, { EHLO, "", "ESMTP" }, { EHLO, " SMTPUTF8", "UTF8SMTP" },
+	{ "HELO c\r\n", "", "SMTP" }, { EHLO, "", "ESMTP" }, { EHLO, " SMTPUTF8",
+	  "UTF8SMTP" },
 	{ "LHLO c\r\n", "", "LMTP" }, { "LHLO c\r\n", " SMTPUTF8", "UTF8LMTP" },
 };
 
@@ -437,7 +497,8 @@ test_with(void **state)
 		struct talk t = talk_begin(&full);
 		struct buf in = { 0 };
 
-		buf_printf(&in, "%sMAIL FROM:<a@b>%s\r\n", withs[i].hello, withs[i].parameter);
+		buf_printf(&in, "%sMAIL FROM:<a@b>%s\r\n", withs[i].hello,
+		    withs[i].parameter);
 		talk_feed(&t, buf_span(&in));
 		assert_string_equal(smtp_server_with(t.server), withs[i].with);
 		buf_free(&in);
@@ -445,7 +506,7 @@ test_with(void **state)
 	}
 }
 
-/* The sink fails at any byte, or at its end: read on, reply, ABORT; DATA and chunks alike. */
+/* The sink fails at any byte, or at its end: read on, reply, ABORT. */
 static void
 test_sink_fails(void **state)
 {
@@ -464,7 +525,8 @@ test_sink_fails(void **state)
 			talk_feed(&t, SPAN_LIT("LHLO c\r\n" MAIL RCPT));
 			buf_take(&t.out, buf_len(&t.out));
 			talk_feed_steps(&t, span_text(bodies[i / 2]), 1 + room % 3);
-			assert_string_equal(buf_text(&t.log), "mail(a@b) rcpt(c@d) body abort ");
+			assert_string_equal(buf_text(&t.log),
+			    "mail(a@b) rcpt(c@d) body abort ");
 			assert_non_null(strstr(buf_text(&t.out), st == ST_TEMP ?
 			    "452 4.3.1 no" : "554 5.6.0 no"));
 			assert_int_equal(smtp_server_state(t.server), SERVER_READY);
@@ -475,14 +537,15 @@ test_sink_fails(void **state)
 		}
 }
 
-/* 421 in any state: the reply, ABORT if a transaction was open, CLOSE; answers no more. */
+/* 421 in any state: the reply, ABORT if a transaction was open, CLOSE. */
 static void
 test_hangup(void **state)
 {
 	static const struct { const char *in; bool open; } rows[] = {
 		{ "", false }, { "EHL", false }, { EHLO, false }, { EHLO MAIL, true },
 		{ EHLO MAIL RCPT, true }, { EHLO MAIL RCPT "DATA\r\n", true },
-		{ EHLO MAIL RCPT "DATA\r\nabc\r", true }, { EHLO MAIL RCPT "BDAT 9\r\nab", true },
+		{ EHLO MAIL RCPT "DATA\r\nabc\r", true }, { EHLO MAIL RCPT "BDAT 9\r\nab",
+		    true },
 		{ EHLO MAIL RCPT "BDAT 1\r\nb", true }, { EHLO "BDAT 9\r\nab", false },
 		{ EHLO MAIL RCPT "BDAT 200\r\nab", true },
 	};
@@ -496,7 +559,8 @@ test_hangup(void **state)
 		buf_take(&t.log, buf_len(&t.log));
 		buf_take(&t.out, buf_len(&t.out));
 		talk_feed(&t, SPAN_NONE);
-		assert_string_equal(buf_text(&t.log), rows[i].open ? "abort close " : "close ");
+		assert_string_equal(buf_text(&t.log), rows[i].open ? "abort close " :
+		    "close ");
 		assert_string_equal(buf_text(&t.out), "421 4.3.2 Shutting down\r\n");
 		assert_int_equal(smtp_server_state(t.server), SERVER_CLOSED);
 		talk_end(&t);
@@ -536,7 +600,7 @@ test_hangup_while_owed(void **state)
 	}
 }
 
-/* 421 as the answer of the first of two recipients: closes, and the second is not said. */
+/* 421 as the answer of the first of two recipients: the second is not said. */
 static void
 test_answer_421(void **state)
 {
@@ -549,7 +613,8 @@ test_answer_421(void **state)
 		in = span_slice(in, used, in.len);
 		talk_event(&t, e);
 	}
-	const char *reply = arena_printf(smtp_server_arena(t.server), "421 4.3.2 %s", "\x01stop\\");
+	const char *reply = arena_printf(smtp_server_arena(t.server), "421 4.3.2 %s",
+	    "\x01stop\\");
 
 	smtp_server_answer(t.server, reply);
 	smtp_server_answer(t.server, reply);
@@ -586,7 +651,8 @@ test_memory(void **state)
 	struct talk t = talk_begin(&full);
 	struct buf in = { 0 };
 
-	talk_feed(&t, SPAN_LIT(EHLO MAIL RCPT "DATA\r\na\r\n.\r\n" MAIL RCPT RCPT "RSET\r\n"));
+	talk_feed(&t, SPAN_LIT(EHLO MAIL RCPT "DATA\r\na\r\n.\r\n" MAIL RCPT RCPT
+	    "RSET\r\n"));
 	for (int i = 0; i < 100; i++)
 		buf_printf(&in, "NOOP %500d\r\n", i);
 	talk_feed(&t, buf_span(&in));
@@ -640,8 +706,10 @@ test_memory_bounded(void **state)
 	}
 	assert_true(smtp_server_memory(t.server) < 8192);
 	talk_feed(&t, SPAN_LIT(RCPT "RCPT TO:<refuse@d>\r\nRCPT TO:<e@f>\r\n"));
-	assert_true(is_text(smtp_server_envelope(t.server)->recipients[0].address, "c@d"));
-	assert_true(is_text(smtp_server_envelope(t.server)->recipients[1].address, "e@f"));
+	assert_true(is_text(smtp_server_envelope(t.server)->recipients[0].address,
+	    "c@d"));
+	assert_true(is_text(smtp_server_envelope(t.server)->recipients[1].address,
+	    "e@f"));
 	talk_end(&t);
 }
 
@@ -681,9 +749,12 @@ test_junk(void **state)
 /* What senders have tried as an end of data that only the next server sees. */
 #define ROW(s) { (const uint8_t *)(s), sizeof(s) - 1 }
 static const struct span smuggling[] = {
-	ROW("\n.\n"), ROW("\n.\r"), ROW("\r.\n"), ROW("\r.\r"), ROW("\n.\r\n"), ROW("\r.\r\n"),
-	ROW("\r\n\0.\r\n"), ROW("\r\n.\r\r\n"), ROW("\r\r\n.\r\r\n"), ROW("\r\n.\n"), ROW("\r\n.\r"),
-	ROW("\n\n.\r\n"), ROW("\r\n.\0\r\n"), ROW("\r\n.\r\0\n"), ROW("\r\n \r\n"), ROW("\r\n. \r\n"),
+	ROW("\n.\n"), ROW("\n.\r"), ROW("\r.\n"), ROW("\r.\r"), ROW("\n.\r\n"),
+	    ROW("\r.\r\n"),
+	ROW("\r\n\0.\r\n"), ROW("\r\n.\r\r\n"), ROW("\r\r\n.\r\r\n"), ROW("\r\n.\n"),
+	    ROW("\r\n.\r"),
+	ROW("\n\n.\r\n"), ROW("\r\n.\0\r\n"), ROW("\r\n.\r\0\n"), ROW("\r\n \r\n"),
+	    ROW("\r\n. \r\n"),
 	ROW("\r\n.\x0b\r\n"), ROW("\r\n..\r\n"), ROW("\n\r.\n\r"), ROW("\r\n\r.\r\n"),
 	ROW("\x85.\x85"), ROW("\r\n.\x8d\x8a"), ROW("\r\r.\r\r\n"),
 };
@@ -718,7 +789,8 @@ smuggle(const struct smtp_server_config *config, struct span sequence, size_t st
 	if (strstr(buf_text(&t.log), "message{") != NULL)
 		check_safe(buf_span(&t.sink.bytes));
 	if (config->repair && !really_ends)
-		assert_non_null(memmem(t.sink.bytes.ptr, buf_len(&t.sink.bytes), "Subject: 2", 10));
+		assert_non_null(memmem(t.sink.bytes.ptr, buf_len(&t.sink.bytes),
+		    "Subject: 2", 10));
 	buf_free(&in);
 	talk_end(&t);
 }
@@ -756,7 +828,9 @@ test_data_and_chunks(void **state)
 			for (size_t cut = 0; cut <= n; cut++) {
 				talk_feed(&t, SPAN_LIT(MAIL RCPT));
 				buf_take(&t.log, buf_len(&t.log));
-				snprintf(in, sizeof in, "BDAT %zu\r\n%.*sBDAT %zu LAST\r\n%.*s", cut, (int)cut,
+				snprintf(in, sizeof in,
+				    "BDAT %zu\r\n%.*sBDAT %zu LAST\r\n%.*s", cut,
+				    (int)cut,
 				    body, n - cut, (int)(n - cut), body + cut);
 				talk_feed(&t, span_text(in));
 				if (cut == 0)
@@ -787,7 +861,8 @@ test_writes(void **state)
 	for (size_t i = 0; i < 2000; i++)
 		buf_add(&text, SPAN_LIT(".\n"));
 	talk_feed(&t, buf_span(&text));
-	assert_int_equal(t.sink.writes, 3);     /* what is text, 4 KiB of repairs, the rest */
+	/* What is text, 4 KiB of repairs, the rest. */
+	assert_int_equal(t.sink.writes, 3);
 	assert_int_equal(buf_len(&t.sink.bytes), 78000 + 2000 * 3);
 	talk_end(&t);
 	buf_free(&text);

@@ -40,7 +40,6 @@ site_make(struct site *p)
 		.quarantine_directory = p->quarantine, .listeners = &p->listener,
 		.listener_count = 1 };
 	p->counters = must_alloc(sizeof *p->counters);
-	p->counters = must_alloc(sizeof *p->counters);
 	p->log = (struct log){ .fd = open("/dev/null", O_WRONLY), .target = LOG_STDERR,
 		.name = "store" };
 }
@@ -67,7 +66,6 @@ site_remove(struct site *p)
 {
 	char command[128];
 
-	free(p->counters);
 	free(p->counters);
 	close(p->log.fd);
 	snprintf(command, sizeof command, "rm -rf '%s'", p->root);
