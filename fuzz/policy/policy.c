@@ -90,6 +90,7 @@ take_known(struct span *s, enum fact fact, struct findings *f)
 	case TYPE_TEXT:
 	case TYPE_MAILBOX:
 	case TYPE_DOMAIN:
+	case TYPE_WORDS:
 		text = text < s->len ? text : s->len;
 		findings_set_text(f, fact, span_slice(*s, 0, text));
 		break;

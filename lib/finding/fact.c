@@ -8,6 +8,18 @@
 
 #define EACH_RECIPIENT  .per_recipient = true
 
+static const char *const classes[] = {
+	[CLASS_UNKNOWN] = "unknown", [CLASS_EXECUTABLE] = "executable",
+	[CLASS_SCRIPT] = "script", [CLASS_ARCHIVE] = "archive",
+	[CLASS_DOCUMENT] = "document", [CLASS_IMAGE] = "image", [CLASS_AUDIO] = "audio",
+	[CLASS_VIDEO] = "video", [CLASS_TEXT] = "text", [CLASS_MAIL] = "mail",
+	[CLASS_CERTIFICATE] = "certificate", [CLASS_DATA] = "data", NULL,
+};
+static const char *const kinds[] = {
+	[SIGNATURE_TEST] = "test", [SIGNATURE_SPAM_TEST] = "spam-test",
+	[SIGNATURE_LIST] = "list", NULL,
+};
+
 static const struct fact_row rows[FACT_COUNT] = {
     [FACT_LISTENER] = {"listener", TYPE_TEXT, STAGE_ENVELOPE,
 	.sentence = "Name of the listener that took the mail."},
@@ -64,7 +76,201 @@ static const struct fact_row rows[FACT_COUNT] = {
     [FACT_RECEIVED_COUNT] = {"received.count", TYPE_NUMBER, STAGE_CONTENT,
 	.sentence = "How many Received fields the header has: the hosts the mail has "
 		    "passed."},
+    [FACT_MIME_AMBIGUOUS] = {"mime.ambiguous", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Can mail clients read the message in ways that give different "
+	    "parts?"},
+    [FACT_MIME_READING] = {"mime.reading", TYPE_TEXT, STAGE_CONTENT,
+	.sentence =
+	    "Which reading gave other parts than the first one: last or "
+	    "lenient; absent where the message is not ambiguous."},
+    [FACT_MIME_FLAW_COUNT] = {"mime.flaw-count", TYPE_NUMBER, STAGE_CONTENT,
+	.sentence = "How many flaws the structure of the message has."},
+    [FACT_MIME_PARTS] = {"mime.parts", TYPE_NUMBER, STAGE_CONTENT,
+	.sentence =
+	    "How many parts the message has, those inside attached messages "
+	    "among them."},
+    [FACT_MIME_DEPTH] = {"mime.depth", TYPE_NUMBER, STAGE_CONTENT,
+	.sentence =
+	    "How deep its parts stand inside one another; 1 is a message "
+	    "without parts."},
+    [FACT_MIME_BROKEN] = {"mime.broken", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Is the structure damaged or over a limit, so that there may be "
+	    "parts that nobody has seen?"},
+    [FACT_BAD_HEADER] = {"bad-header", TYPE_TEXT, STAGE_CONTENT,
+	.sentence =
+	    "What is wrong with the header section, in the words of "
+	    "amavisd-new; absent where nothing is."},
+    [FACT_BAD_HEADER_FIELD] = {"bad-header.field", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Name of the first header field that is wrong."},
+    [FACT_BAD_HEADER_OFFSET] = {"bad-header.offset", TYPE_NUMBER, STAGE_CONTENT,
+	.sentence =
+	    "Where in the header section it is wrong, in bytes from its "
+	    "beginning."},
+    [FACT_ARCHIVE_LIMIT] = {"archive.limit", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Has unpacking met a limit (depth, members, bytes, ratio, time), so "
+	    "that something was not unpacked?"},
+    [FACT_ARCHIVE_ENCRYPTED] = {"archive.encrypted", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is there an archive with encrypted members?"},
+    [FACT_TEXT_HIDDEN] = {"text.hidden", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Does an HTML part have text that its reader cannot see?"},
+    [FACT_TEXT_SIZE] = {"text.size", TYPE_SIZE, STAGE_CONTENT,
+	.sentence = "Bytes of visible text, as UTF-8."},
+    [FACT_PATTERN] = {"pattern.NAME", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Does the pattern of that name match?  One fact for each `pattern' "
+	    "statement."},
+    [FACT_ATTACHMENT_NAME] = {"attachment.name", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "File name, decoded; absent where it has none."},
+    [FACT_ATTACHMENT_EXTENSION] = {"attachment.extension", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Last extension of that name, without its dot."},
+    [FACT_ATTACHMENT_EXTENSIONS] = {"attachment.extensions", TYPE_WORDS, STAGE_CONTENT,
+	.sentence = "All extensions of that name: a.pdf.exe has pdf and exe."},
+    [FACT_ATTACHMENT_TYPE] = {"attachment.type", TYPE_TEXT, STAGE_CONTENT,
+	.sentence =
+	    "Short name of the type that its content has: exe, pdf, zip; absent "
+	    "where nobody knows."},
+    [FACT_ATTACHMENT_CLASS] = {"attachment.class", TYPE_ENUM, STAGE_CONTENT, .words = classes,
+	.sentence = "Kind of that type."},
+    [FACT_ATTACHMENT_MEDIA_TYPE] = {"attachment.media-type", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Declared media type, such as application/pdf."},
+    [FACT_ATTACHMENT_SIZE] = {"attachment.size", TYPE_SIZE, STAGE_CONTENT,
+	.sentence = "Bytes of its decoded content."},
+    [FACT_ATTACHMENT_DEPTH] = {"attachment.depth", TYPE_NUMBER, STAGE_CONTENT,
+	.sentence = "How many archives and attached messages it stands in."},
+    [FACT_ATTACHMENT_ARCHIVE] = {"attachment.archive", TYPE_TEXT, STAGE_CONTENT,
+	.sentence =
+	    "Names of the archives it stands in, the outermost first, with "
+	    "slashes between; absent where it stands in none."},
+    [FACT_ATTACHMENT_SHA256] = {"attachment.sha256", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "SHA-256 of its decoded content, 64 hexadecimal digits."},
+    [FACT_ATTACHMENT_ENCRYPTED] = {"attachment.encrypted", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is its content, or that of its members, encrypted?"},
+    [FACT_ATTACHMENT_INLINE] = {"attachment.inline", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Is it shown within the message (no Content-Disposition: "
+	    "attachment)?"},
+    [FACT_ATTACHMENT_DOUBLE_EXTENSION] = {"attachment.double-extension", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Does an extension of a document stand before one that is run, as "
+	    "in a.pdf.exe?"},
+    [FACT_ATTACHMENT_RIGHT_TO_LEFT] = {"attachment.right-to-left", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Has the name marks that turn the direction of writing, so that it "
+	    "reads otherwise than it is?"},
+    [FACT_ATTACHMENT_DISAGREES] = {"attachment.disagrees", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Do the declared type or the name say something else than the "
+	    "content?"},
+    [FACT_ATTACHMENT_BROKEN] = {"attachment.broken", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is its encoding or its archive damaged?"},
+    [FACT_ATTACHMENT_UNSCANNABLE] = {"attachment.unscannable", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence =
+	    "Could some of its content not be looked at (limits, encryption, "
+	    "damage)?"},
+    [FACT_HEADER_FIELD_NAME] = {"header.name", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Name of the field."},
+    [FACT_HEADER_FIELD_VALUE] = {"header.value", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Its text, unfolded, with encoded words decoded."},
+    [FACT_RECEIVED_HELO] = {"received.helo", TYPE_DOMAIN, STAGE_CONTENT,
+	.sentence = "What the client called itself."},
+    [FACT_RECEIVED_NAME] = {"received.name", TYPE_DOMAIN, STAGE_CONTENT,
+	.sentence = "Host name of the client as the receiving host looked it up."},
+    [FACT_RECEIVED_ADDRESS] = {"received.address", TYPE_NETWORK, STAGE_CONTENT,
+	.sentence = "IP address of the client."},
+    [FACT_RECEIVED_BY] = {"received.by", TYPE_DOMAIN, STAGE_CONTENT,
+	.sentence = "The host that wrote the field."},
+    [FACT_RECEIVED_WITH] = {"received.with", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "The protocol, such as ESMTPS."},
+    [FACT_RECEIVED_ID] = {"received.id", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "The id that the host gave the mail."},
+    [FACT_LINK_URL] = {"link.url", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "All of the link."},
+    [FACT_LINK_SCHEME] = {"link.scheme", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "What stands before its colon, such as https."},
+    [FACT_LINK_HOST] = {"link.host", TYPE_DOMAIN, STAGE_CONTENT,
+	.sentence = "Its host name; an internationalized one in its ASCII form."},
+    [FACT_LINK_DOMAIN] = {"link.domain", TYPE_DOMAIN, STAGE_CONTENT,
+	.sentence = "The domain of that host that somebody has registered."},
+    [FACT_LINK_TEXT] = {"link.text", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "The text that people see in its place."},
+    [FACT_LINK_DIFFERS] = {"link.differs", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Does that text show another host than the link has?"},
+    [FACT_LINK_PUNYCODE] = {"link.punycode", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is a label of the host in punycode (xn--)?"},
+    [FACT_LINK_MIXED_SCRIPT] = {"link.mixed-script", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Has a label of the host letters of several scripts?"},
+    [FACT_LINK_IP_HOST] = {"link.ip-host", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is the host an IP address, in whatever way it is written?"},
+    [FACT_LINK_IN_IMAGE] = {"link.in-image", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Was the link read from an image, such as a QR code?"},
+    [FACT_LINK_CREDENTIAL_FORM] = {"link.credential-form", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is it where a form with a password field is sent?"},
+    [FACT_LINK_TRACKING] = {"link.tracking", TYPE_TRUTH, STAGE_CONTENT,
+	.sentence = "Is it an image that is too small to be seen?"},
+    [FACT_SIGNATURE_NAME] = {"signature.name", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "EICAR, GTUBE, or the name of the list that has the content."},
+    [FACT_SIGNATURE_KIND] = {"signature.kind", TYPE_ENUM, STAGE_CONTENT, .words = kinds,
+	.sentence = "What sort of signature it is."},
+    [FACT_SIGNATURE_PART] = {"signature.part", TYPE_TEXT, STAGE_CONTENT,
+	.sentence = "Name of the attachment that has it; absent where that has none."},
 };
+
+static const struct group_row groups[GROUP_COUNT] = {
+    [GROUP_NONE] = {"", 0, FACT_MESSAGE_COUNT, 0, ""},
+    [GROUP_ATTACHMENT] = {"attachment", FACT_ATTACHMENT_NAME, FACT_HEADER_FIELD_NAME, 1000,
+	"Every part of the message that is not its text, and every member of an archive."},
+    [GROUP_HEADER] = {"header", FACT_HEADER_FIELD_NAME, FACT_RECEIVED_HELO, 500,
+	"Every field of the message's own header section."},
+    [GROUP_RECEIVED] = {"received", FACT_RECEIVED_HELO, FACT_LINK_URL, 120,
+	"Every Received field, the topmost first."},
+    [GROUP_LINK] = {"link", FACT_LINK_URL, FACT_SIGNATURE_NAME, 1000,
+	"Every link of the text and HTML parts, once each."},
+    [GROUP_SIGNATURE] = {"signature", FACT_SIGNATURE_NAME, FACT_COUNT, 100,
+	"Every built-in signature that some content has."},
+};
+
+const struct group_row *
+group_row(enum group g)
+{
+	assert((unsigned)g < GROUP_COUNT);
+	return &groups[g];
+}
+
+enum group
+group_find(struct span name)
+{
+	unsigned g = GROUP_NONE + 1;
+
+	while (g < GROUP_COUNT && !span_equal(name, span_text(groups[g].name)))
+		g++;
+	return (enum group)g;
+}
+
+enum group
+fact_group(enum fact f)
+{
+	unsigned g = GROUP_NONE;
+
+	assert((unsigned)f < FACT_COUNT);
+	while (f >= groups[g].end)
+		g++;
+	return (enum group)g;
+}
+
+enum fact
+fact_find_in(enum group g, struct span name)
+{
+	size_t prefix = strlen(group_row(g)->name) + 1;
+
+	for (unsigned f = groups[g].first; f < groups[g].end; f++)
+		if (g == GROUP_NONE ? span_equal(name, span_text(rows[f].name)) :
+		    span_equal(name, span_text(rows[f].name + prefix)))
+			return (enum fact)f;
+	return FACT_COUNT;
+}
 
 const struct fact_row *
 fact_row(enum fact f)
@@ -114,6 +320,7 @@ fact_type_name(enum fact_type type)
 	case TYPE_NETWORK: return "address";
 	case TYPE_MAILBOX: return "mailbox";
 	case TYPE_DOMAIN:  return "domain";
+	case TYPE_WORDS:   return "words";
 	}
 	return "?";
 }
@@ -126,12 +333,23 @@ known_from(const struct fact_row *row)
 	return row->stage == STAGE_CONTENT ? "content" : "envelope";
 }
 
-void
-facts_manual(struct buf *b)
+static void
+table(struct buf *b, enum group g)
 {
 	buf_printf(b, "[[ *Fact*\n:[ *Type*\n:[ *Known from*\n:[ *What it is*\n");
-	for (size_t f = 0; f < FACT_COUNT; f++)
+	for (size_t f = groups[g].first; f < groups[g].end; f++)
 		buf_printf(b, "|  _%s_\n:  %s\n:  %s\n:  %s\n", rows[f].name,
 		    fact_type_name(rows[f].type), known_from(&rows[f]), rows[f].sentence);
 	buf_byte(b, '\n');
+}
+
+void
+facts_manual(struct buf *b)
+{
+	table(b, GROUP_NONE);
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++) {
+		buf_printf(b, "*%s*: a group of at most %zu items.  %s\n\n", groups[g].name,
+		    groups[g].limit, groups[g].sentence);
+		table(b, (enum group)g);
+	}
 }

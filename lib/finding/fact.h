@@ -8,6 +8,9 @@
  *
  * A fact is known, absent (does not exist for this mail: every comparison with it
  * is false) or unknown (could not be had: comparisons are unknown), see policy.h.
+ *
+ * A message has each message fact once.  Of a group (attachments, links ...) it has
+ * many items, and each item has each of the group's facts once.
  */
 #ifndef LIB_FINDING_FACT_H
 #define LIB_FINDING_FACT_H
@@ -25,7 +28,9 @@ enum fact_type {
 	TYPE_NETWORK,   /* value.address: an IP address                         */
 	TYPE_MAILBOX,   /* value.text: local@domain, no angle brackets; "" null */
 	TYPE_DOMAIN,    /* value.text: a host or domain name                    */
+	TYPE_WORDS,     /* value.text: words with one blank between; see below  */
 };
+/* Words are compared one by one: = and `in' ask whether one of them fits. */
 /* Who sets a mailbox gives it the normal form (address_normal): without it "joe"@a.example
    would pass a rule about joe@a.example.  Case and a domain's last dot do not matter. */
 
@@ -54,8 +59,95 @@ enum fact {
 	FACT_HEADER_FROM,
 	FACT_HEADER_MESSAGE_ID,
 	FACT_RECEIVED_COUNT,
+	FACT_MIME_AMBIGUOUS,
+	FACT_MIME_READING,
+	FACT_MIME_FLAW_COUNT,
+	FACT_MIME_PARTS,
+	FACT_MIME_DEPTH,
+	FACT_MIME_BROKEN,
+	FACT_BAD_HEADER,
+	FACT_BAD_HEADER_FIELD,
+	FACT_BAD_HEADER_OFFSET,
+	FACT_ARCHIVE_LIMIT,
+	FACT_ARCHIVE_ENCRYPTED,
+	FACT_TEXT_HIDDEN,
+	FACT_TEXT_SIZE,
+	FACT_PATTERN,           /* all of pattern.NAME: see struct pattern_hits */
+	FACT_MESSAGE_COUNT,
+
+	/* Item facts: the facts of a group stand together, in the order of the groups. */
+	FACT_ATTACHMENT_NAME = FACT_MESSAGE_COUNT,
+	FACT_ATTACHMENT_EXTENSION,
+	FACT_ATTACHMENT_EXTENSIONS,
+	FACT_ATTACHMENT_TYPE,
+	FACT_ATTACHMENT_CLASS,          /* enum attachment_class */
+	FACT_ATTACHMENT_MEDIA_TYPE,
+	FACT_ATTACHMENT_SIZE,
+	FACT_ATTACHMENT_DEPTH,
+	FACT_ATTACHMENT_ARCHIVE,
+	FACT_ATTACHMENT_SHA256,
+	FACT_ATTACHMENT_ENCRYPTED,
+	FACT_ATTACHMENT_INLINE,
+	FACT_ATTACHMENT_DOUBLE_EXTENSION,
+	FACT_ATTACHMENT_RIGHT_TO_LEFT,
+	FACT_ATTACHMENT_DISAGREES,
+	FACT_ATTACHMENT_BROKEN,
+	FACT_ATTACHMENT_UNSCANNABLE,
+	FACT_HEADER_FIELD_NAME,         /* header.name  */
+	FACT_HEADER_FIELD_VALUE,        /* header.value */
+	FACT_RECEIVED_HELO,
+	FACT_RECEIVED_NAME,
+	FACT_RECEIVED_ADDRESS,
+	FACT_RECEIVED_BY,
+	FACT_RECEIVED_WITH,
+	FACT_RECEIVED_ID,
+	FACT_LINK_URL,
+	FACT_LINK_SCHEME,
+	FACT_LINK_HOST,
+	FACT_LINK_DOMAIN,
+	FACT_LINK_TEXT,
+	FACT_LINK_DIFFERS,
+	FACT_LINK_PUNYCODE,
+	FACT_LINK_MIXED_SCRIPT,
+	FACT_LINK_IP_HOST,
+	FACT_LINK_IN_IMAGE,
+	FACT_LINK_CREDENTIAL_FORM,
+	FACT_LINK_TRACKING,
+	FACT_SIGNATURE_NAME,
+	FACT_SIGNATURE_KIND,            /* enum signature_kind */
+	FACT_SIGNATURE_PART,
 	FACT_COUNT,
 };
+
+/* Words of attachment.class and signature.kind. */
+enum attachment_class {
+	CLASS_UNKNOWN = 0, CLASS_EXECUTABLE, CLASS_SCRIPT, CLASS_ARCHIVE, CLASS_DOCUMENT,
+	CLASS_IMAGE, CLASS_AUDIO, CLASS_VIDEO, CLASS_TEXT, CLASS_MAIL, CLASS_CERTIFICATE,
+	CLASS_DATA,
+};
+enum signature_kind { SIGNATURE_TEST = 0, SIGNATURE_SPAM_TEST, SIGNATURE_LIST };
+
+enum group {
+	GROUP_NONE = 0,         /* message facts */
+	GROUP_ATTACHMENT,
+	GROUP_HEADER,
+	GROUP_RECEIVED,
+	GROUP_LINK,
+	GROUP_SIGNATURE,
+	GROUP_COUNT,
+};
+struct group_row {
+	const char *name;
+	enum fact   first, end;         /* its facts: first, up to but without end */
+	size_t      limit;              /* items of one message */
+	const char *sentence;
+};
+const struct group_row *group_row(enum group);
+/* By name; GROUP_COUNT if there is none. */
+enum group group_find(struct span name);
+enum group fact_group(enum fact);
+/* By its short name, `type' of attachment; FACT_COUNT if there is none. */
+enum fact fact_find_in(enum group, struct span name);
 
 struct fact_row {
 	const char        *name;
@@ -88,27 +180,76 @@ struct value {
 	struct span     text;   /* text, mailbox, domain; when unknown: the reason */
 };
 
-/* All that is known of one mail, by fact; zeroed: all absent. */
-struct findings { struct value values[FACT_COUNT]; };
+/* One attachment, link ...: values by fact, the group's first one at 0. */
+struct item { enum group group; struct value values[]; };
+
+/* Partly unknown (cut): there are more than the items listed, so that what none of them
+   has may still be.  Unknown as a whole: cut, no items, and a reason. */
+struct items { struct item **list; size_t count, cap; bool cut; struct span reason; };
+
+/* Named patterns that matched, or may have (unknown: a limit was hit).  The ids and the
+   set's digest are those of lib/pattern: a hit is known by what the pattern is, and what
+   is not among the hits is known not to match where the set is the same. */
+struct pattern_hit { uint64_t id; struct span name; bool unknown; };
+struct pattern_hits { uint64_t set; struct pattern_hit *list; size_t count, cap; };
+#define PATTERN_HITS       1000         /* of one message; also patterns of a set */
+#define PATTERN_NAME_BYTES 64
+
+/* All that is known of one mail; zeroed: message facts absent, groups empty, no pattern
+   was looked for. */
+struct findings {
+	struct value        values[FACT_MESSAGE_COUNT];
+	struct items        groups[GROUP_COUNT];
+	struct pattern_hits patterns;
+};
 
 void findings_set_truth(struct findings *, enum fact, bool);
 void findings_set_number(struct findings *, enum fact, int64_t);
 /* The text is borrowed: it lives in the message's arena. */
 void findings_set_text(struct findings *, enum fact, struct span);
 void findings_set_address(struct findings *, enum fact, const struct address *);
+/* Of an item fact: its whole group; of FACT_PATTERN: all patterns that did not match. */
 void findings_set_unknown(struct findings *, enum fact, const char *reason);
+
+/* A new item, all its facts absent; it stays where it is.  At the group's limit there is
+   none: NULL, and the group is cut.  Setting facts of NULL does nothing. */
+struct item *findings_add(struct findings *, enum group, struct arena *);
+/* There is more than could be looked at: limits, damage, encrypted members. */
+void findings_cut(struct findings *, enum group);
+void item_set_truth(struct item *, enum fact, bool);
+void item_set_number(struct item *, enum fact, int64_t);
+/* Borrowed, as above; at most FINDINGS_TEXT_BYTES of it travel. */
+void item_set_text(struct item *, enum fact, struct span);
+void item_set_address(struct item *, enum fact, const struct address *);
+void item_set_unknown(struct item *, enum fact, const char *reason);
+const struct value *item_value(const struct item *, enum fact);
+
+/* All patterns of that set were looked for, and those not added did not match. */
+void findings_set_patterns(struct findings *, uint64_t set);
+/* Name borrowed.  Beyond PATTERN_HITS the set becomes 0: the others are unknown. */
+void findings_add_pattern(struct findings *, uint64_t id, struct span name, bool unknown,
+    struct arena *);
+/* The hit with that id, or NULL. */
+const struct pattern_hit *findings_pattern(const struct findings *, uint64_t id);
 
 void findings_set_absent(struct findings *, enum fact);
 /* Of `from` only what that stage can know: an inspector that has been taken over cannot
-   say who the client is. */
+   say who the client is.  Groups and patterns are content. */
 void findings_take_stage(struct findings *to, const struct findings *from, enum fact_stage);
 
 /* For log, record and explain: 'text', 12, true, 192.0.2.1, absent, unknown: reason.
    Texts are escaped and cut to 200 bytes. */
 void value_print(struct buf *, enum fact, const struct value *);
 
+/* The first facts of an item that people know it by: "'a.pdf.exe' type = 'exe', size = 9,
+   encrypted".  Truths that are false, absent and unknown facts are left out. */
+void item_print(struct buf *, const struct item *);
+
 /* Flat form between processes: only facts that are not absent.  Texts longer than
-   FINDINGS_TEXT_BYTES are cut.  unpack checks every enum and length; texts go into
+   FINDINGS_TEXT_BYTES are cut.  Message facts always go (the pack is full where they do
+   not fit); items go as far as there is room, each group sure of a share of it, and a
+   group that does not fit is cut, as are patterns.  So whoever has a bigger buffer
+   (PACKET_LARGE) loses nothing.  unpack checks every enum and length; texts go into
    the arena; false where the bytes are not a flat form, then nothing is known.  What
    follows the flat form stays in the unpack. */
 #define FINDINGS_TEXT_BYTES 1000

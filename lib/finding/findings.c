@@ -1,23 +1,18 @@
 /*
- * findings.c - the values of facts: set, print, and the flat form between processes.
- *
- * Flat form: u16 count, then for each fact u16 number, u8 state and, by type, u8
- * truth, u64 number, span of 16 address bytes or span of text; unknown: span of the
- * reason.  Facts ascend, so that one set of findings has one flat form.
+ * findings.c - the values of facts: set and print.  See fact.h.
  */
-#include "lib/finding/fact.h"
+#include "lib/finding/value.h"
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
 #include <assert.h>
 #include <inttypes.h>
 
 #define PRINT_BYTES     200     /* of a text, for people */
-#define FACT_LEAST      4       /* bytes of the shortest fact in flat form */
 
-static bool
-is_text(enum fact_type t)
+bool
+value_is_text(enum fact_type t)
 {
-	return t == TYPE_TEXT || t == TYPE_MAILBOX || t == TYPE_DOMAIN;
+	return t == TYPE_TEXT || t == TYPE_MAILBOX || t == TYPE_DOMAIN || t == TYPE_WORDS;
 }
 
 static bool
@@ -26,8 +21,8 @@ is_number(enum fact_type t)
 	return t == TYPE_NUMBER || t == TYPE_SIZE || t == TYPE_TIME || t == TYPE_ENUM;
 }
 
-static bool
-number_fits(const struct fact_row *row, int64_t n)
+bool
+value_number_fits(const struct fact_row *row, int64_t n)
 {
 	int64_t words = 0;
 
@@ -40,57 +35,233 @@ number_fits(const struct fact_row *row, int64_t n)
 	return n >= 0 && n < words;
 }
 
+static struct value
+truth_value(enum fact fact, bool truth)
+{
+	assert(fact_row(fact)->type == TYPE_TRUTH);
+	return (struct value){ .state = FACT_KNOWN, .truth = truth };
+}
+
+static struct value
+number_value(enum fact fact, int64_t n)
+{
+	assert(is_number(fact_row(fact)->type) && value_number_fits(fact_row(fact), n));
+	return (struct value){ .state = FACT_KNOWN, .number = n };
+}
+
+static struct value
+text_value_of(enum fact fact, struct span text)
+{
+	assert(value_is_text(fact_row(fact)->type));
+	return (struct value){ .state = FACT_KNOWN, .text = text };
+}
+
+static struct value
+address_value(enum fact fact, const struct address *a)
+{
+	assert(fact_row(fact)->type == TYPE_NETWORK);
+	return (struct value){ .state = FACT_KNOWN, .address = *a };
+}
+
+static struct value
+unknown_value(const char *reason)
+{
+	return (struct value){ .state = FACT_UNKNOWN, .text = span_text(reason) };
+}
+
+static void
+set(struct findings *f, enum fact fact, struct value v)
+{
+	assert((unsigned)fact < FACT_MESSAGE_COUNT);
+	f->values[fact] = v;
+}
+
 void
 findings_set_truth(struct findings *f, enum fact fact, bool truth)
 {
-	assert(fact_row(fact)->type == TYPE_TRUTH);
-	f->values[fact] = (struct value){ .state = FACT_KNOWN, .truth = truth };
+	assert(fact != FACT_PATTERN);
+	set(f, fact, truth_value(fact, truth));
 }
 
 void
 findings_set_number(struct findings *f, enum fact fact, int64_t n)
 {
-	assert(is_number(fact_row(fact)->type) && number_fits(fact_row(fact), n));
-	f->values[fact] = (struct value){ .state = FACT_KNOWN, .number = n };
+	set(f, fact, number_value(fact, n));
 }
 
 void
 findings_set_text(struct findings *f, enum fact fact, struct span text)
 {
-	assert(is_text(fact_row(fact)->type));
-	f->values[fact] = (struct value){ .state = FACT_KNOWN, .text = text };
+	set(f, fact, text_value_of(fact, text));
 }
 
 void
 findings_set_address(struct findings *f, enum fact fact, const struct address *a)
 {
-	assert(fact_row(fact)->type == TYPE_NETWORK);
-	f->values[fact] = (struct value){ .state = FACT_KNOWN, .address = *a };
+	set(f, fact, address_value(fact, a));
 }
 
 void
 findings_set_unknown(struct findings *f, enum fact fact, const char *reason)
 {
-	assert((unsigned)fact < FACT_COUNT);
-	f->values[fact] =
-	    (struct value){.state = FACT_UNKNOWN, .text = span_text(reason)};
+	enum group g = fact_group(fact);
+
+	if (g != GROUP_NONE)
+		f->groups[g] = (struct items){ .cut = true, .reason = span_text(reason) };
+	else if (fact == FACT_PATTERN)
+		f->patterns.set = 0;
+	if (g == GROUP_NONE)
+		set(f, fact, unknown_value(reason));
 }
 
 void
 findings_set_absent(struct findings *f, enum fact fact)
 {
-	assert((unsigned)fact < FACT_COUNT);
-	f->values[fact] = (struct value){ .state = FACT_ABSENT };
+	set(f, fact, (struct value){ .state = FACT_ABSENT });
 }
 
 void
 findings_take_stage(
     struct findings *to, const struct findings *from, enum fact_stage stage)
 {
-	for (unsigned i = 0; i < FACT_COUNT; i++)
+	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++)
 		if (fact_row((enum fact)i)->stage == stage)
 			to->values[i] = from->values[i];
+	if (stage != STAGE_CONTENT)
+		return;
+	memcpy(to->groups, from->groups, sizeof to->groups);
+	to->patterns = from->patterns;
 }
+
+/* --- items --- */
+
+/* List space for one more; the caller has bounded the count. */
+static size_t
+grown(size_t cap)
+{
+	return cap > 0 ? 2 * cap : 8;
+}
+
+struct item *
+findings_add(struct findings *f, enum group g, struct arena *a)
+{
+	const struct group_row *row = group_row(g);
+	struct items *all = &f->groups[g];
+
+	assert(g != GROUP_NONE);
+	if (all->count == row->limit) {
+		all->cut = true;
+		return NULL;
+	}
+	if (all->count == all->cap) {
+		struct item **list = arena_array(a, struct item *, grown(all->cap));
+
+		if (all->count > 0)
+			memcpy(list, all->list, all->count * sizeof *list);
+		all->list = list;
+		all->cap = grown(all->cap);
+	}
+	struct item *item = arena_alloc(a, sizeof *item +
+	    (size_t)(row->end - row->first) * sizeof *item->values);
+
+	item->group = g;
+	all->list[all->count++] = item;
+	return item;
+}
+
+void
+findings_cut(struct findings *f, enum group g)
+{
+	assert(g != GROUP_NONE);
+	f->groups[g].cut = true;
+}
+
+static void
+item_set(struct item *item, enum fact fact, struct value v)
+{
+	if (item == NULL)
+		return;
+	assert(fact_group(fact) == item->group);
+	item->values[fact - group_row(item->group)->first] = v;
+}
+
+void
+item_set_truth(struct item *item, enum fact fact, bool truth)
+{
+	item_set(item, fact, truth_value(fact, truth));
+}
+
+void
+item_set_number(struct item *item, enum fact fact, int64_t n)
+{
+	item_set(item, fact, number_value(fact, n));
+}
+
+void
+item_set_text(struct item *item, enum fact fact, struct span text)
+{
+	item_set(item, fact, text_value_of(fact, text));
+}
+
+void
+item_set_address(struct item *item, enum fact fact, const struct address *a)
+{
+	item_set(item, fact, address_value(fact, a));
+}
+
+void
+item_set_unknown(struct item *item, enum fact fact, const char *reason)
+{
+	item_set(item, fact, unknown_value(reason));
+}
+
+const struct value *
+item_value(const struct item *item, enum fact fact)
+{
+	assert(fact_group(fact) == item->group);
+	return &item->values[fact - group_row(item->group)->first];
+}
+
+/* --- patterns --- */
+
+void
+findings_set_patterns(struct findings *f, uint64_t set_digest)
+{
+	f->patterns.set = set_digest;
+}
+
+void
+findings_add_pattern(struct findings *f, uint64_t id, struct span name, bool unknown,
+    struct arena *a)
+{
+	struct pattern_hits *all = &f->patterns;
+
+	if (all->count == PATTERN_HITS) {
+		all->set = 0;
+		return;
+	}
+	if (all->count == all->cap) {
+		struct pattern_hit *list =
+		    arena_array(a, struct pattern_hit, grown(all->cap));
+
+		if (all->count > 0)
+			memcpy(list, all->list, all->count * sizeof *list);
+		all->list = list;
+		all->cap = grown(all->cap);
+	}
+	all->list[all->count++] = (struct pattern_hit){ id, name, unknown };
+}
+
+const struct pattern_hit *
+findings_pattern(const struct findings *f, uint64_t id)
+{
+	for (size_t i = 0; i < f->patterns.count; i++)
+		if (f->patterns.list[i].id == id)
+			return &f->patterns.list[i];
+	return NULL;
+}
+
+/* --- print --- */
 
 /* A quote inside is escaped, so that no text can end early and go on as another fact. */
 static void
@@ -136,6 +307,7 @@ print_known(struct buf *b, const struct fact_row *row, const struct value *v)
 	case TYPE_TEXT:
 	case TYPE_MAILBOX:
 	case TYPE_DOMAIN:
+	case TYPE_WORDS:
 		print_quoted(b, v->text);
 		break;
 	}
@@ -158,119 +330,43 @@ value_print(struct buf *b, enum fact fact, const struct value *v)
 	}
 }
 
+/* Truths by their short name, the others as name = value. */
 static void
-pack_value(struct pack *p, enum fact_type type, const struct value *v)
+print_fact(struct buf *b, const struct item *item, enum fact fact, const char *before)
 {
-	pack_u8(p, (uint8_t)v->state);
-	if (v->state == FACT_UNKNOWN || is_text(type))
-		pack_span_cut(p, v->text, FINDINGS_TEXT_BYTES);
-	else if (type == TYPE_TRUTH)
-		pack_u8(p, v->truth);
-	else if (type == TYPE_NETWORK)
-		pack_span(p, (struct span){ v->address.bytes, sizeof v->address.bytes });
-	else
-		pack_u64(p, (uint64_t)v->number);
+	const struct value *v = item_value(item, fact);
+	const char *name = fact_row(fact)->name + strlen(group_row(item->group)->name) + 1;
+
+	buf_printf(b, "%s%s", before, name);
+	if (fact_row(fact)->type == TYPE_TRUTH)
+		return;
+	buf_printf(b, " = ");
+	value_print(b, fact, v);
+}
+
+static bool
+is_shown(const struct item *item, enum fact fact)
+{
+	const struct value *v = item_value(item, fact);
+
+	return v->state == FACT_KNOWN &&
+	    (fact_row(fact)->type != TYPE_TRUTH || v->truth);
 }
 
 void
-findings_pack(struct pack *p, const struct findings *f)
+item_print(struct buf *b, const struct item *item)
 {
-	uint16_t count = 0;
+	const struct group_row *row = group_row(item->group);
+	const char *before = " ";
 
-	for (size_t i = 0; i < FACT_COUNT; i++)
-		count = (uint16_t)(count + (f->values[i].state != FACT_ABSENT));
-	pack_u16(p, count);
-	for (size_t i = 0; i < FACT_COUNT; i++)
-		if (f->values[i].state != FACT_ABSENT) {
-			pack_u16(p, (uint16_t)i);
-			pack_value(p, fact_row((enum fact)i)->type, &f->values[i]);
+	if (is_shown(item, row->first))
+		value_print(b, row->first, item_value(item, row->first));
+	else
+		buf_printf(b, "without %s",
+		    fact_row(row->first)->name + strlen(row->name) + 1);
+	for (unsigned f = row->first + 1; f < row->end; f++)
+		if (is_shown(item, (enum fact)f)) {
+			print_fact(b, item, (enum fact)f, before);
+			before = ", ";
 		}
-}
-
-static bool
-unpack_text(struct unpack *u, struct span *text, struct arena *a)
-{
-	struct span s = unpack_span(u);
-
-	if (u->bad || s.len > FINDINGS_TEXT_BYTES)
-		return false;
-	*text = arena_span(a, s);
-	return true;
-}
-
-static bool
-unpack_address(struct unpack *u, struct address *a)
-{
-	struct span s = unpack_span(u);
-
-	if (u->bad || s.len != sizeof a->bytes)
-		return false;
-	memcpy(a->bytes, s.ptr, s.len);
-	return true;
-}
-
-static bool
-unpack_truth(struct unpack *u, bool *truth)
-{
-	uint8_t v = unpack_u8(u);
-
-	*truth = v == 1;
-	return !u->bad && v <= 1;
-}
-
-static bool
-unpack_number(struct unpack *u, const struct fact_row *row, int64_t *n)
-{
-	uint64_t v = unpack_u64(u);
-
-	*n = (int64_t)v;
-	return !u->bad && number_fits(row, *n);
-}
-
-static bool
-unpack_value(
-    struct unpack *u, const struct fact_row *row, struct value *v, struct arena *a)
-{
-	uint8_t state = unpack_u8(u);
-
-	if (u->bad || (state != FACT_KNOWN && state != FACT_UNKNOWN))
-		return false;
-	v->state = (enum fact_state)state;
-	if (v->state == FACT_UNKNOWN || is_text(row->type))
-		return unpack_text(u, &v->text, a);
-	if (row->type == TYPE_TRUTH)
-		return unpack_truth(u, &v->truth);
-	if (row->type == TYPE_NETWORK)
-		return unpack_address(u, &v->address);
-	return unpack_number(u, row, &v->number);
-}
-
-static bool
-unpack_facts(struct unpack *u, struct findings *f, struct arena *a)
-{
-	unsigned count = unpack_u16(u), next = 0;
-
-	if (u->bad || count > FACT_COUNT || count > u->rest.len / FACT_LEAST)
-		return false;
-	for (; count > 0; count--) {
-		unsigned fact = unpack_u16(u);
-
-		if (u->bad || fact < next || fact >= FACT_COUNT)
-			return false;
-		next = fact + 1;
-		if (!unpack_value(u, fact_row((enum fact)fact), &f->values[fact], a))
-			return false;
-	}
-	return true;
-}
-
-bool
-findings_unpack(struct unpack *u, struct findings *f, struct arena *a)
-{
-	*f = (struct findings){ 0 };
-	if (unpack_facts(u, f, a))
-		return true;
-	u->bad = true;
-	*f = (struct findings){ 0 };
-	return false;
 }

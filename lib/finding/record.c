@@ -407,28 +407,74 @@ record_unpack(struct span packed, struct record *r, struct arena *a)
 	return unpack_whole(&u);
 }
 
+#define ITEMS_LISTED 8          /* of a group */
+
+static void
+add_finding(struct record *r, const char *name, struct span value, enum fact_state state,
+    struct arena *a)
+{
+	r->findings[r->finding_count++] = (struct record_finding){ .name = span_text(name),
+		.value = arena_span(a, value), .state = (uint8_t)state };
+}
+
+static void
+add_fact(struct record *r, enum fact f, const struct value *v, struct buf *text,
+    struct arena *a)
+{
+	buf_take(text, buf_len(text));
+	if (v->state == FACT_KNOWN)
+		value_print(text, f, v);
+	add_finding(r, fact_row(f)->name,
+	    v->state == FACT_KNOWN ? buf_span(text) : v->text, v->state, a);
+}
+
+/* How many there are, and of what people ask for, the first ones. */
+static void
+add_group(struct record *r, enum group g, const struct items *all, struct buf *text,
+    struct arena *a)
+{
+	bool listed = g == GROUP_ATTACHMENT || g == GROUP_LINK || g == GROUP_SIGNATURE;
+
+	if (all->reason.len > 0)
+		add_finding(r, group_row(g)->name, all->reason, FACT_UNKNOWN, a);
+	else if (all->count > 0 || all->cut)
+		add_finding(r, group_row(g)->name, span_text(arena_printf(a, "%zu%s",
+		    all->count, all->cut ? " and perhaps more" : "")), FACT_KNOWN, a);
+	for (size_t i = 0; listed && i < all->count && i < ITEMS_LISTED; i++) {
+		buf_take(text, buf_len(text));
+		item_print(text, all->list[i]);
+		add_finding(r, arena_printf(a, "%s %zu", group_row(g)->name, i + 1),
+		    buf_span(text), FACT_KNOWN, a);
+	}
+}
+
+static void
+add_patterns(struct record *r, const struct pattern_hits *all, struct arena *a)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct pattern_hit *h = &all->list[i];
+
+		add_finding(r, arena_printf(a, "pattern.%.*s", (int)h->name.len,
+		    (const char *)h->name.ptr), h->unknown ?
+		    SPAN_LIT("a limit was hit") : SPAN_LIT("true"),
+		    h->unknown ? FACT_UNKNOWN : FACT_KNOWN, a);
+	}
+}
+
 void
 record_findings(struct record *r, const struct findings *f, struct arena *a)
 {
 	struct buf text = { 0 };
 
-	r->findings = arena_array(a, struct record_finding, FACT_COUNT);
+	r->findings = arena_array(a, struct record_finding, FACT_MESSAGE_COUNT +
+	    GROUP_COUNT * (1 + ITEMS_LISTED) + f->patterns.count);
 	r->finding_count = 0;
-	for (unsigned i = 0; i < FACT_COUNT; i++) {
-		const struct value *v = &f->values[i];
-
-		if (v->state == FACT_ABSENT)
-			continue;
-		buf_take(&text, buf_len(&text));
-		if (v->state == FACT_KNOWN)
-			value_print(&text, (enum fact)i, v);
-		r->findings[r->finding_count++] = (struct record_finding){
-			.name = span_text(fact_row((enum fact)i)->name),
-			.value = arena_span(a,
-			    v->state == FACT_KNOWN ? buf_span(&text) : v->text),
-			.state = (uint8_t)v->state,
-		};
-	}
+	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++)
+		if (f->values[i].state != FACT_ABSENT)
+			add_fact(r, (enum fact)i, &f->values[i], &text, a);
+	add_patterns(r, &f->patterns, a);
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
+		add_group(r, (enum group)g, &f->groups[g], &text, a);
 	buf_free(&text);
 }
 

@@ -97,6 +97,12 @@ parse_address(struct reader *r, struct comparison *c)
 	    reader_not(r, t, "an IP address (a network stands after `in')");
 }
 
+static bool
+is_plain(enum fact_type t)
+{
+	return t == TYPE_TEXT || t == TYPE_WORDS;
+}
+
 /* Never equal to any fact: said now, rather than a rule that never fires. */
 static const char *
 useless_text(const struct token *t, enum fact_type type)
@@ -106,7 +112,7 @@ useless_text(const struct token *t, enum fact_type type)
 
 	if (t->kind == TOKEN_WORD && t->text.ptr[0] == '@')
 		return "a list stands after `in'";
-	if (type == TYPE_TEXT || t->text.len == 0)
+	if (is_plain(type) || t->text.len == 0)
 		return NULL;
 	if (t->text.ptr[0] == '.' || t->text.ptr[0] == '@')
 		return "more than one stand after `in'";
@@ -120,7 +126,7 @@ useless_text(const struct token *t, enum fact_type type)
 static bool
 parse_text(struct reader *r, struct comparison *c, enum fact_type type)
 {
-	const char *what = type == TYPE_TEXT ? "a text" :
+	const char *what = is_plain(type) ? "a text" :
 	    type == TYPE_DOMAIN ? "a domain" : "a mailbox";
 	const struct token *t = take_value(r, what);
 
@@ -133,7 +139,7 @@ parse_text(struct reader *r, struct comparison *c, enum fact_type type)
 		    token_shown(t).text, why);
 		return false;
 	}
-	c->text = type == TYPE_TEXT     ? t->text
+	c->text = is_plain(type)        ? t->text
 		  : type == TYPE_DOMAIN ? domain_trim(t->text)
 					: address_normal(t->text, r->arena);
 	return true;
@@ -178,14 +184,14 @@ static bool
 parse_list(struct reader *r, struct comparison *c, enum fact_type type)
 {
 	const char *what = type == TYPE_NETWORK ? "ADDRESS/BITS or @list" :
-	    type == TYPE_TEXT ? "@list" : "a domain, .domain or @list";
+	    is_plain(type) ? "@list" : "a domain, .domain or @list";
 	const struct token *t = take_value(r, what);
 
 	if (t == NULL)
 		return false;
 	bool named = t->kind == TOKEN_WORD && t->text.ptr[0] == '@';
 
-	if (!named && type == TYPE_TEXT)
+	if (!named && is_plain(type))
 		return reader_not(r, t, what);
 	c->list = named ? find_list(r, t) : own_list(r, t);
 	if (c->list == NULL)
@@ -209,7 +215,7 @@ static bool
 has_lists(enum fact_type t)
 {
 	return t == TYPE_TEXT || t == TYPE_NETWORK || t == TYPE_MAILBOX ||
-	       t == TYPE_DOMAIN;
+	       t == TYPE_DOMAIN || t == TYPE_WORDS;
 }
 
 static bool
@@ -251,6 +257,7 @@ parse_right(struct reader *r, struct comparison *c)
 	case TYPE_TEXT:
 	case TYPE_MAILBOX:
 	case TYPE_DOMAIN:
+	case TYPE_WORDS:
 		return parse_text(r, c, row->type);
 	}
 	return false;
@@ -309,10 +316,23 @@ comparison_parse(struct reader *r, struct comparison *c)
 	if (t == NULL || t->kind != TOKEN_WORD || is_keyword(t))
 		return reader_expected(r, "a fact");
 	*c = (struct comparison){ .fact = fact_find(t->text) };
-	if (c->fact == FACT_COUNT)
+	if (c->fact == FACT_COUNT || fact_group(c->fact) != GROUP_NONE)
 		return unknown_fact(r, t);
 	r->at++;
 	return parse_op(r, c);
+}
+
+static bool
+has_word(struct span words, struct span word)
+{
+	while (words.len > 0) {
+		size_t end = span_find(words, ' ');
+
+		if (span_equal_nocase(span_slice(words, 0, end), word))
+			return true;
+		words = span_slice(words, end < words.len ? end + 1 : end, words.len);
+	}
+	return false;
 }
 
 static bool
@@ -333,6 +353,8 @@ is_equal(const struct comparison *c, enum fact_type type, const struct value *v)
 	case TYPE_MAILBOX:
 	case TYPE_DOMAIN:
 		return span_equal_nocase(domain_trim(v->text), c->text);
+	case TYPE_WORDS:
+		return has_word(v->text, c->text);
 	}
 	return false;
 }

@@ -220,6 +220,7 @@ list_serves(const struct list *l, enum fact_type type)
 	case TYPE_MAILBOX:
 		return l->suffix_count > 0 || l->name_count > 0;
 	case TYPE_TEXT:
+	case TYPE_WORDS:
 		return l->text_count > 0;
 	case TYPE_TRUTH:
 	case TYPE_NUMBER:
@@ -306,6 +307,20 @@ address_is(const struct list *l, const struct address *a)
 	return from > 0 && network_holds(&l->networks[from - 1], a);
 }
 
+/* Is one of the words between blanks an entry? */
+static bool
+word_is(const struct list *l, struct span words)
+{
+	while (words.len > 0) {
+		size_t end = span_find(words, ' ');
+
+		if (text_is(l->texts, l->text_count, span_slice(words, 0, end)))
+			return true;
+		words = span_slice(words, end < words.len ? end + 1 : end, words.len);
+	}
+	return false;
+}
+
 bool
 list_holds(const struct list *l, enum fact_type type, const struct value *v)
 {
@@ -318,6 +333,8 @@ list_holds(const struct list *l, enum fact_type type, const struct value *v)
 		return mailbox_is(l, domain_trim(v->text));
 	case TYPE_TEXT:
 		return text_is(l->texts, l->text_count, v->text);
+	case TYPE_WORDS:
+		return word_is(l, v->text);
 	case TYPE_TRUTH:
 	case TYPE_NUMBER:
 	case TYPE_SIZE:

@@ -17,7 +17,7 @@
 #define DOWN_MS     10000       /* an endpoint that failed is tried last for so long */
 #define STUFF_BYTES 32768
 #define SMALL_BYTES BODY_BYTES  /* up to here a body goes out in one write */
-#define ENDPOINTS   32
+#define ENDPOINTS   32          /* a bit each in delivery.tried */
 
 struct hop_pool {
 	struct link      link;          /* of the gateway's pools */
@@ -634,19 +634,20 @@ attach(struct delivery *d, struct connection *c)
 	net_endpoint_text(d->endpoint, &c->pool->endpoints[c->endpoint]);
 }
 
-/* The endpoint to try as the nth: those not known to be down first, each in order. */
+/* The first that was not tried yet, rather one that is not known to be down. */
 static size_t
-choose_endpoint(const struct hop_pool *p, unsigned nth)
+choose_endpoint(const struct hop_pool *p, uint32_t tried)
 {
-	size_t order[ENDPOINTS], n = 0;
+	size_t down = p->endpoint_count;
 
+	for (size_t i = p->endpoint_count; i-- > 0;)
+		if ((tried >> i & 1) == 0 && p->down_until[i] > now_ms())
+			down = i;
 	for (size_t i = 0; i < p->endpoint_count; i++)
-		if (p->down_until[i] <= now_ms())
-			order[n++] = i;
-	for (size_t i = 0; i < p->endpoint_count; i++)
-		if (p->down_until[i] > now_ms())
-			order[n++] = i;
-	return order[nth % n];
+		if ((tried >> i & 1) == 0 && p->down_until[i] <= now_ms())
+			return i;
+	assert(down < p->endpoint_count);
+	return down;
 }
 
 static struct connection *
@@ -672,11 +673,13 @@ static void
 open_connection(struct delivery *d)
 {
 	struct hop_pool *p = d->pool;
-	size_t endpoint = choose_endpoint(p, d->tries++);
+	size_t endpoint = choose_endpoint(p, d->tried);
 	struct error err;
 	int fd = -1;
 	enum status st = net_connect(&p->endpoints[endpoint], &fd, &err);
 
+	d->tried |= UINT32_C(1) << endpoint;
+	d->tries++;
 	net_endpoint_text(d->endpoint, &p->endpoints[endpoint]);
 	if (st != ST_OK && st != ST_MORE) {
 		p->down_until[endpoint] = now_ms() + DOWN_MS;
@@ -730,7 +733,7 @@ add_dots(struct connection *c, struct delivery *d)
 	for (size_t i = 0; i < d->data->dotted_count && !c->stuffing; i++)
 		if (edit_fits(&d->edits, d->data->dotted[i], 0, d->message->size))
 			edit_add(&d->edits, d->data->dotted[i], 0, SPAN_LIT("."));
-	if (!d->data->ends_with_crlf)
+	if (!d->data->ends_with_crlf && d->message->size > 0)
 		edit_add(&d->edits, d->message->size, 0, SPAN_LIT("\r\n"));
 }
 

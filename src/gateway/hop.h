@@ -39,6 +39,7 @@ struct delivery {
 	struct edit_list    edits;              /* filled by the owner, freed by it */
 	struct connection  *connection;
 	unsigned            tries;
+	uint32_t            tried;      /* endpoints, a bit each */
 	bool                failed;             /* no replies of its own: see failure */
 	bool                in_doubt;           /* the end was sent, the reply is missing */
 	char                failure[256];       /* for log and reply */

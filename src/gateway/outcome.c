@@ -122,6 +122,7 @@ log_recipient(struct log_line *line, const struct fate_row *row)
 }
 
 #define LOGGED_RECIPIENTS 50
+#define LOGGED_BYTES      2048  /* of a line, then no more recipients: the rest must fit */
 
 static void
 log_mail(struct transaction *t, const char *reply)
@@ -129,7 +130,7 @@ log_mail(struct transaction *t, const char *reply)
 	struct log_line line;
 	char client[ADDRESS_TEXT_BYTES] = "-";
 	const struct fate_row *speaks = speaking_row(t);
-	size_t n = t->envelope->recipient_count;
+	size_t n = t->envelope->recipient_count, logged = 0;
 
 	if (t->client.has_address)
 		address_text(client, &t->client.address);
@@ -140,10 +141,10 @@ log_mail(struct transaction *t, const char *reply)
 	log_text(&line, "qid", t->envelope->xforward.ident);
 	log_text(&line, "queued-as", speaks->queue_id);
 	log_text(&line, "from", t->envelope->sender);
-	for (size_t i = 0; i < n && i < LOGGED_RECIPIENTS; i++)
-		log_recipient(&line, &t->rows[i]);
-	if (n > LOGGED_RECIPIENTS)
-		log_number(&line, "more-recipients", n - LOGGED_RECIPIENTS);
+	while (logged < n && logged < LOGGED_RECIPIENTS && buf_len(&line.text) < LOGGED_BYTES)
+		log_recipient(&line, &t->rows[logged++]);
+	if (n > logged)
+		log_number(&line, "more-recipients", n - logged);
 	log_number(&line, "size", t->message.size);
 	log_number(&line, "collect-ms", t->stage_us[RECORD_COLLECT] / 1000);
 	log_number(&line, "examine-ms", t->stage_us[RECORD_EXAMINE] / 1000);

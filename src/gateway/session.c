@@ -101,6 +101,7 @@ session_flush(struct session *s)
 		s->since = now_ms();
 	}
 	s->blocked = false;
+	smtp_server_output(s->server);          /* an empty one gives its memory back */
 	if (s->closing && !s->dead && !s->gone)
 		session_close(s);
 }

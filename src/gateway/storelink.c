@@ -178,7 +178,10 @@ send_gathered(struct storelink *s)
 static void
 on_hurry(evutil_socket_t fd, short what, void *arg)
 {
-	send_gathered(arg);
+	struct storelink *s = arg;
+
+	send_gathered(s);
+	gateway_check_drained(s->gateway);
 }
 
 struct storelink *

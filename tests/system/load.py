@@ -10,6 +10,7 @@ See load/insist.c and load/keep.c, which are compiled when the tests begin.
 from __future__ import annotations
 
 import collections
+import json
 import os
 import pathlib
 import re
@@ -27,6 +28,8 @@ ID_FIELD = re.compile(rb"^X-Load-Id: (\d+)", re.MULTILINE)
 END_SECONDS = 120
 # Prime, so that each has its share of all kinds of mails (every 3rd, 5th, 53rd).
 CONNECTIONS = 11
+MAIL = (b"From: <sender@example.com>\nTo: <rcpt@example.org>\nSubject: load\n"
+        b"Message-ID: <load@example.com>\n\n" + b"A line of text, as lines are.\n" * 60)
 
 
 def compile_tools(folder: pathlib.Path) -> pathlib.Path:
@@ -117,6 +120,19 @@ class Keep:
                 number, what = line.split()
                 found[int(number)].append(what)
         return found
+
+
+def smtpload(tools: pathlib.Path, port: int, mails: int, connections: int,
+             *options: str) -> dict:
+    """The bench's load generator; what it has counted and measured."""
+    mail = tools / "mail"
+    if not mail.exists():
+        mail.write_bytes(MAIL)
+    done = subprocess.run(
+        [tools / "smtpload", "-d", mail, "-h", f"127.0.0.1:{port}", "-c", str(connections),
+         "-n", str(mails), "-a", "-V", *options],
+        stdout=subprocess.PIPE, text=True, timeout=300, check=True)
+    return json.loads(done.stdout)
 
 
 def ids_in(files: list[pathlib.Path]) -> dict[int, int]:

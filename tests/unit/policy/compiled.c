@@ -60,6 +60,7 @@ read_value(struct findings *f, enum fact fact, struct span s, struct arena *a)
 	case TYPE_TEXT:
 	case TYPE_MAILBOX:
 	case TYPE_DOMAIN:
+	case TYPE_WORDS:
 		assert(s.len >= 2 && s.ptr[0] == '\'');
 		findings_set_text(f, fact, span_slice(s, 1, s.len - 1));
 		break;
