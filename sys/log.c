@@ -13,10 +13,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { KIND_UNKNOWN = 0, KIND_FILE, KIND_OTHER };
 enum { TARGET_AUTO = 0, TARGET_STDERR, TARGET_SYSLOG, TARGET_JOURNALD };
 
 #define IDENT           "sallyport"
@@ -202,17 +204,27 @@ to_journald(const struct log_line *line)
 	return sent;
 }
 
-/* poll: a pipe that is writable takes PIPE_BUF bytes at once. */
+/* A file never blocks; a pipe that is writable takes PIPE_BUF bytes at once. */
+static bool
+takes_a_line(struct log *log)
+{
+	struct pollfd p = { .fd = log->fd, .events = POLLOUT };
+	struct stat st;
+
+	if (log->kind == KIND_UNKNOWN)
+		log->kind = fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode) ? KIND_FILE :
+		    KIND_OTHER;
+	return log->kind == KIND_FILE || (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0);
+}
+
 static bool
 to_stderr(const struct log_line *line)
 {
-	struct pollfd p = { .fd = line->log->fd, .events = POLLOUT };
 	struct timespec now;
 	char date[TEXT_TIME_BYTES];
 	struct buf b = { 0 };
 
-	poll(&p, 1, 0);
-	if ((p.revents & POLLOUT) == 0)
+	if (!takes_a_line(line->log))
 		return false;
 	clock_gettime(CLOCK_REALTIME, &now);
 	text_time(date, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);

@@ -36,7 +36,7 @@ enum log_priority { LOG_IS_ERROR = 3, LOG_IS_WARNING = 4, LOG_IS_NOTICE = 5, LOG
 /* Values as lib/config's enum log_target, resolved: 1 stderr, 2 syslog, 3 journald.
    name, if not NULL, ends each line as process=NAME ("gateway/0").  fd -1: all is
    dropped. */
-struct log { int fd, target; const char *name; uint64_t dropped; };
+struct log { int fd, target; const char *name; uint64_t dropped; int kind; /* log.c's */ };
 
 /* Opens the place: target 0 chooses journald where JOURNAL_STREAM is set, else syslog where
    /dev/log is and stderr is no terminal, else stderr.  Descriptor is close-on-exec. */

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-LIBS = ["base", "finding", "config", "smtp", "milter", "dns", "http", "mime", "dkim",
+LIBS = ["base", "finding", "config", "pattern", "smtp", "milter", "dns", "http", "mime", "dkim",
         "origin", "content", "spam", "scanner", "policy", "packet", "notice"]
 
 

@@ -247,7 +247,7 @@ skip_unknown(struct lexer *l)
 }
 
 static enum lexeme
-lex(struct lexer *l, struct token *t, bool after_matches)
+lex(struct lexer *l, struct token *t, bool regex_may_come)
 {
 	static const char marks[] = ";{}";
 	static const enum lexeme lexemes[] = { LEX_SEMICOLON, LEX_OPEN, LEX_CLOSE };
@@ -262,20 +262,35 @@ lex(struct lexer *l, struct token *t, bool after_matches)
 	}
 	if (c == '"')
 		return lex_text(l, t);
-	if (c == '/' && after_matches)
+	if (c == '/' && regex_may_come)
 		return lex_regex(l, t);
 	return word_begins(c) ? lex_word(l, t) : lex_operator(l, t);
+}
+
+/* `pattern NAME /regex/': only at a statement's beginning. */
+static void
+note_pattern(struct lexer *l, enum lexeme x, const struct token *t)
+{
+	if (x != LEX_TOKEN) {
+		l->inside = x == LEX_BROKEN;
+		l->in_pattern = 0;
+	} else if (l->in_pattern > 0)
+		l->in_pattern++;
+	else
+		l->in_pattern = !l->inside && token_is(t, "pattern");
+	l->inside |= x == LEX_TOKEN;
 }
 
 enum lexeme
 lexer_next(struct lexer *l, struct token *t)
 {
-	bool after_matches = l->after_matches;
+	bool regex_may_come = l->after_matches || l->in_pattern == 2;
 
 	for (skip_blanks(l); !known_byte(l, l->at); skip_blanks(l))
 		skip_unknown(l);
 	*t = (struct token){ .place = place_at(l, l->at) };
-	enum lexeme x = lex(l, t, after_matches);
+	enum lexeme x = lex(l, t, regex_may_come);
 	l->after_matches = x == LEX_TOKEN && token_is(t, "matches");
+	note_pattern(l, x, t);
 	return x;
 }

@@ -22,6 +22,8 @@ struct lexer {
 	size_t             at, line_start;
 	unsigned           line;
 	bool               after_matches;
+	unsigned           in_pattern;  /* tokens of a `pattern' statement so far */
+	bool               inside;      /* a statement has begun */
 };
 
 void lexer_init(struct lexer *, const char *file, struct span text, struct arena *,

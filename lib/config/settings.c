@@ -26,7 +26,7 @@ struct target {
 	const struct node   *seen[SCHEMA_ROWS];         /* where each was given */
 };
 
-static const char *const blocks[] = { "listener", "policy", "list" };
+static const char *const blocks[] = { "listener", "policy", "list", "pattern" };
 
 static const struct row *
 row_find(const struct schema *schema, const struct token *t)

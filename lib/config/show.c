@@ -42,7 +42,8 @@ settings_show(const struct settings *s, struct buf *b)
 		buf_printf(b, "}\n");
 	}
 	for (const struct node *n = s->tree; n != NULL; n = n->next)
-		if (token_is(n->tokens, "policy") || token_is(n->tokens, "list")) {
+		if (token_is(n->tokens, "policy") || token_is(n->tokens, "list") ||
+		    token_is(n->tokens, "pattern")) {
 			buf_byte(b, '\n');
 			statement_print(n, b);
 		}

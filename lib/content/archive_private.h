@@ -53,8 +53,11 @@ bool reader_open(struct archive_reader *, const struct archive_form *,
     const struct span *spans, size_t count, struct archive_gate *);
 /* False at the end; then flaws and encrypted say whether it was a good one. */
 bool reader_next(struct archive_reader *);
-/* A block of the entry's data; empty at its end.  *hole: skipped zeros before it. */
-struct span reader_block(struct archive_reader *, bool *hole);
+/* A block of the entry's data and its place there: zeros of a sparse file are left out.
+   Empty at the end; then flaws and encrypted say whether it was a good one. */
+struct span reader_block(struct archive_reader *, uint64_t *at);
+/* What a stream turned out to hold: TAR, CPIO or STREAM. */
+enum archive_kind reader_kind(const struct archive_reader *);
 void reader_close(struct archive_reader *);
 
 struct archive_state;
@@ -62,7 +65,7 @@ struct archive_ops {
 	bool (*next)(struct archive_walk *);    /* fills member; false at the end */
 	/* Makes `reader` ready for the member's data; false: flaws say why not. */
 	bool (*begin)(struct archive_walk *);
-	void (*end)(struct archive_walk *);     /* after data, read or not        */
+	void (*end)(struct archive_walk *);     /* after data that were begun     */
 };
 
 struct archive_zip;
@@ -75,13 +78,15 @@ struct archive_state {
 	struct span                  bytes;     /* from form.at on                */
 	struct span                  outer;     /* the outer name                 */
 	struct archive_zip          *zip;
+	struct span                  whole;
 	struct span                 *spans;     /* what the reader is given       */
 	size_t                       span_count;
 	struct archive_member       *listed;    /* encrypted ones of a rar        */
 	size_t                       listed_count, listed_at;
 	uint32_t                     at;        /* entries the reader has given   */
 	unsigned                     reopened;
-	bool                         pending;   /* the member's data were not read */
+	bool                         pending;   /* archive_read may be called      */
+	bool                         rest;      /* data may be left in the reader  */
 	bool                         over;
 };
 
@@ -89,12 +94,16 @@ extern const struct archive_ops archive_reader_ops, archive_zip_ops;
 
 /* Reads directory and headers; adds to the walk's flaws. */
 void zip_list(struct archive_walk *);
+void zip_free(struct archive_state *);
 /* Takes encrypted members out of a rar of version 5: into `listed`; the rest into `spans`. */
 void rar5_list(struct archive_walk *);
+/* Path and, from it, name and flaws. */
+void member_name(struct archive_walk *, struct span raw, bool dos);
 
 /* Bytes as UTF-8: as they are if they are well-formed, else as code page 437 (`dos`) or
    as Latin 1.  Cut to ARCHIVE_PATH_BYTES; controls stay. */
 struct span archive_name(struct span, bool dos, struct arena *);
+size_t archive_put_utf8(uint8_t *to, uint32_t character);
 /* Cut, empty, or with a NUL: ARCHIVE_FLAW_NAME. */
 unsigned archive_path_flaws(struct span path);
 uint32_t archive_crc32(struct span);

@@ -233,23 +233,23 @@ static const struct group_row groups[GROUP_COUNT] = {
 };
 
 const struct group_row *
-group_row(enum group g)
+group_row(enum fact_group g)
 {
 	assert((unsigned)g < GROUP_COUNT);
 	return &groups[g];
 }
 
-enum group
+enum fact_group
 group_find(struct span name)
 {
 	unsigned g = GROUP_NONE + 1;
 
 	while (g < GROUP_COUNT && !span_equal(name, span_text(groups[g].name)))
 		g++;
-	return (enum group)g;
+	return (enum fact_group)g;
 }
 
-enum group
+enum fact_group
 fact_group(enum fact f)
 {
 	unsigned g = GROUP_NONE;
@@ -257,11 +257,11 @@ fact_group(enum fact f)
 	assert((unsigned)f < FACT_COUNT);
 	while (f >= groups[g].end)
 		g++;
-	return (enum group)g;
+	return (enum fact_group)g;
 }
 
 enum fact
-fact_find_in(enum group g, struct span name)
+fact_find_in(enum fact_group g, struct span name)
 {
 	size_t prefix = strlen(group_row(g)->name) + 1;
 
@@ -334,7 +334,7 @@ known_from(const struct fact_row *row)
 }
 
 static void
-table(struct buf *b, enum group g)
+table(struct buf *b, enum fact_group g)
 {
 	buf_printf(b, "[[ *Fact*\n:[ *Type*\n:[ *Known from*\n:[ *What it is*\n");
 	for (size_t f = groups[g].first; f < groups[g].end; f++)
@@ -350,6 +350,6 @@ facts_manual(struct buf *b)
 	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++) {
 		buf_printf(b, "*%s*: a group of at most %zu items.  %s\n\n", groups[g].name,
 		    groups[g].limit, groups[g].sentence);
-		table(b, (enum group)g);
+		table(b, (enum fact_group)g);
 	}
 }

@@ -127,7 +127,7 @@ enum attachment_class {
 };
 enum signature_kind { SIGNATURE_TEST = 0, SIGNATURE_SPAM_TEST, SIGNATURE_LIST };
 
-enum group {
+enum fact_group {
 	GROUP_NONE = 0,         /* message facts */
 	GROUP_ATTACHMENT,
 	GROUP_HEADER,
@@ -142,12 +142,12 @@ struct group_row {
 	size_t      limit;              /* items of one message */
 	const char *sentence;
 };
-const struct group_row *group_row(enum group);
+const struct group_row *group_row(enum fact_group);
 /* By name; GROUP_COUNT if there is none. */
-enum group group_find(struct span name);
-enum group fact_group(enum fact);
+enum fact_group group_find(struct span name);
+enum fact_group fact_group(enum fact);
 /* By its short name, `type' of attachment; FACT_COUNT if there is none. */
-enum fact fact_find_in(enum group, struct span name);
+enum fact fact_find_in(enum fact_group, struct span name);
 
 struct fact_row {
 	const char        *name;
@@ -181,7 +181,7 @@ struct value {
 };
 
 /* One attachment, link ...: values by fact, the group's first one at 0. */
-struct item { enum group group; struct value values[]; };
+struct item { enum fact_group group; struct value values[]; };
 
 /* Partly unknown (cut): there are more than the items listed, so that what none of them
    has may still be.  Unknown as a whole: cut, no items, and a reason. */
@@ -213,9 +213,9 @@ void findings_set_unknown(struct findings *, enum fact, const char *reason);
 
 /* A new item, all its facts absent; it stays where it is.  At the group's limit there is
    none: NULL, and the group is cut.  Setting facts of NULL does nothing. */
-struct item *findings_add(struct findings *, enum group, struct arena *);
+struct item *findings_add(struct findings *, enum fact_group, struct arena *);
 /* There is more than could be looked at: limits, damage, encrypted members. */
-void findings_cut(struct findings *, enum group);
+void findings_cut(struct findings *, enum fact_group);
 void item_set_truth(struct item *, enum fact, bool);
 void item_set_number(struct item *, enum fact, int64_t);
 /* Borrowed, as above; at most FINDINGS_TEXT_BYTES of it travel. */

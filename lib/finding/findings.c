@@ -104,7 +104,7 @@ findings_set_address(struct findings *f, enum fact fact, const struct address *a
 void
 findings_set_unknown(struct findings *f, enum fact fact, const char *reason)
 {
-	enum group g = fact_group(fact);
+	enum fact_group g = fact_group(fact);
 
 	if (g != GROUP_NONE)
 		f->groups[g] = (struct items){ .cut = true, .reason = span_text(reason) };
@@ -143,7 +143,7 @@ grown(size_t cap)
 }
 
 struct item *
-findings_add(struct findings *f, enum group g, struct arena *a)
+findings_add(struct findings *f, enum fact_group g, struct arena *a)
 {
 	const struct group_row *row = group_row(g);
 	struct items *all = &f->groups[g];
@@ -170,7 +170,7 @@ findings_add(struct findings *f, enum group g, struct arena *a)
 }
 
 void
-findings_cut(struct findings *f, enum group g)
+findings_cut(struct findings *f, enum fact_group g)
 {
 	assert(g != GROUP_NONE);
 	f->groups[g].cut = true;

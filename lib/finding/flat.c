@@ -267,7 +267,7 @@ findings_pack(struct pack *p, const struct findings *f)
 }
 
 static bool
-unpack_item(struct unpack *u, struct findings *f, enum group g, struct arena *a)
+unpack_item(struct unpack *u, struct findings *f, enum fact_group g, struct arena *a)
 {
 	const struct group_row *row = group_row(g);
 	uint32_t mask = unpack_u32(u);
@@ -286,7 +286,7 @@ unpack_item(struct unpack *u, struct findings *f, enum group g, struct arena *a)
 }
 
 static bool
-unpack_items(struct unpack *u, struct findings *f, enum group g, struct arena *a)
+unpack_items(struct unpack *u, struct findings *f, enum fact_group g, struct arena *a)
 {
 	struct items *all = &f->groups[g];
 
@@ -337,7 +337,7 @@ static bool
 unpack_groups(struct unpack *u, struct findings *f, struct arena *a)
 {
 	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
-		if (!unpack_items(u, f, (enum group)g, a))
+		if (!unpack_items(u, f, (enum fact_group)g, a))
 			return false;
 	return true;
 }

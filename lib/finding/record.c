@@ -430,7 +430,7 @@ add_fact(struct record *r, enum fact f, const struct value *v, struct buf *text,
 
 /* How many there are, and of what people ask for, the first ones. */
 static void
-add_group(struct record *r, enum group g, const struct items *all, struct buf *text,
+add_group(struct record *r, enum fact_group g, const struct items *all, struct buf *text,
     struct arena *a)
 {
 	bool listed = g == GROUP_ATTACHMENT || g == GROUP_LINK || g == GROUP_SIGNATURE;
@@ -474,7 +474,7 @@ record_findings(struct record *r, const struct findings *f, struct arena *a)
 			add_fact(r, (enum fact)i, &f->values[i], &text, a);
 	add_patterns(r, &f->patterns, a);
 	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
-		add_group(r, (enum group)g, &f->groups[g], &text, a);
+		add_group(r, (enum fact_group)g, &f->groups[g], &text, a);
 	buf_free(&text);
 }
 

@@ -35,16 +35,22 @@ enum decode_flaw {              /* bits */
 	DECODE_SUM       = 1 << 7,      /* yEnc, BinHex: size or checksum is wrong          */
 	DECODE_CUT       = 1 << 8,      /* the limit of output was reached                  */
 	DECODE_EIGHT_BIT = 1 << 9,      /* bytes above 127 in base64 or quoted-printable    */
+	DECODE_INSIDE    = 1 << 10,     /* base64: junk with more of the alphabet behind it
+	                                   on its line                                      */
+	DECODE_BROKEN    = 1 << 11,     /* base64: an empty line inside a group             */
 };
 /* Those that make a difference to what different clients see. */
-#define DECODE_AMBIGUOUS (DECODE_PADDING | DECODE_ESCAPE)
+#define DECODE_AMBIGUOUS (DECODE_PADDING | DECODE_INSIDE | DECODE_BROKEN)
 
-/* Clients differ in what '=' inside base64 is. */
+/* Clients differ in what odd bytes mean. */
 enum decode_manner {
-	DECODE_GO_ON = 0,       /* it ends a group, and another begins (concatenated texts) */
-	DECODE_STOP,            /* it ends the content                                      */
-	DECODE_SKIP,            /* it is junk                                               */
-	DECODE_ZERO,            /* it is an A                                               */
+	DECODE_GO_ON = 0,       /* '=' in base64 ends a group, and another begins          */
+	DECODE_STOP,            /* '=' ends the content                                    */
+	DECODE_SKIP,            /* '=' is junk; quoted-printable: so is that of a bad escape */
+	DECODE_ZERO,            /* '=' is an A                                             */
+	DECODE_GROUP,           /* groups are of four characters, '=' among them           */
+	DECODE_LINE_JUNK,       /* base64: junk makes junk of the rest of its line         */
+	DECODE_RESET,           /* base64: an empty line drops a group that is not whole   */
 	DECODE_MANNERS,
 };
 
@@ -57,17 +63,20 @@ struct decoder {
 	unsigned          flaws;        /* of enum decode_flaw       */
 	uint64_t          out, limit;
 	/* The rest is the decoder's own. */
-	uint32_t          bits;         /* of the group              */
-	unsigned          held;         /* characters in the group   */
+	uint32_t          bits;         /* of the group                           */
+	unsigned          held, places; /* characters in the group, with '='      */
 	unsigned          state;
-	bool              begun, ended, padded;
-	uint8_t           line[192];    /* the line so far: uu, yEnc; blanks: quoted-printable */
+	bool              begun, ended, padded, junk;
+	unsigned          newlines;     /* since the last character               */
+	uint8_t           line[192];    /* the line so far; quoted-printable: its last blanks */
 	size_t            line_len;
-	uint8_t           last;         /* BinHex: byte to be repeated */
-	uint64_t          left;         /* BinHex: bytes to come of the data fork */
-	uint8_t           head[96];     /* BinHex: header */
-	size_t            head_len, head_need;
-	bool              quad;
+	uint64_t          size;         /* yEnc: as the first line says           */
+	uint8_t           repeat;       /* BinHex: byte to be repeated            */
+	uint64_t          left;         /* BinHex: bytes to come of header or fork */
+	uint8_t           head[96];     /* BinHex: header                         */
+	size_t            head_len;
+	uint8_t           made[1024];   /* on their way to next                   */
+	size_t            made_len;
 };
 
 /* At most `limit` bytes are passed on, the rest is counted as DECODE_CUT and dropped. */
@@ -76,13 +85,17 @@ void decoder_init(struct decoder *, struct decode_way, uint64_t limit, struct si
 unsigned decode_all(struct decode_way, struct span, uint64_t limit, struct buf *out);
 
 /*
- * In which ways to decode what a field (or a guess, see mime.h) calls `encoding`: always
- * one.  Only where the bytes are such that clients disagree, others follow (at most
- * DECODE_WAYS in all; additive, never a product): '=' inside base64; an encoding that is
- * declared but not there (uuencode or yEnc lines under a base64 label), or unknown.
+ * In which ways to decode what a field calls `encoding`: first this one (an unknown
+ * encoding is guessed from the bytes) ...
  */
-#define DECODE_WAYS 6
-size_t decode_ways(enum encoding, struct span body, struct decode_way out[DECODE_WAYS]);
+struct decode_way decode_first(enum encoding, struct span body);
+/*
+ * ... and then, only where `flaws` says that clients may disagree, the others: at most
+ * DECODE_OTHERS, additive, never a product.  Most mail has none.
+ */
+#define DECODE_OTHERS 6
+size_t decode_others(enum encoding, unsigned flaws, struct span body,
+    struct decode_way out[DECODE_OTHERS]);
 
 /*
  * Files inside text: uuencode ("begin 644 name"), yEnc ("=ybegin ... name="), BinHex

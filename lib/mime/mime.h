@@ -11,7 +11,7 @@
  *     struct mime m;
  *     mime_parse(bytes, MIME_FIRST, &options, &m, arena);
  *     if (m.ambiguities != 0) ... MIME_LAST, MIME_LENIENT
- * Encoded leaves are the caller's to decode (decode_ways over mime_body); an encoded
+ * Encoded leaves are the caller's to decode (decode_first, decode_others); an encoded
  * message (kind MIME_LEAF, `is_message`) is decoded and given to mime_parse again, with
  * options.depth = its depth + 1.
  */

@@ -17,7 +17,7 @@
 
 #define READ_BYTES (256u << 10)         /* one read from a socket, at most */
 #define BODY_BYTES (64u << 10)
-#define GATHER_BYTES 16384
+#define GATHER_BYTES 65536
 #define HASH_BYTES  32
 #define POISON_KEPT 256
 

@@ -177,7 +177,8 @@ check_slot(struct inspector *i)
 		i->cpu_at_check = cpu_ms(i);
 	i->checked = true;
 	if (j != NULL && !j->demoted &&
-	    cpu_ms(i) - i->cpu_at_check > INSPECT_DEMOTE - CHECK_MS)
+	    (cpu_ms(i) - i->cpu_at_check > INSPECT_DEMOTE - CHECK_MS ||
+	    now_ms() - i->began > INSPECT_SLOW))
 		j->demoted = true;
 	if (now_ms() - i->began > INSPECT_PATIENCE)
 		slot_failed(i, "no answer");

@@ -15,6 +15,8 @@
 
 #define INSPECT_QUEUE   1000            /* jobs waiting; more: refused at once */
 #define INSPECT_DEMOTE  250             /* ms of CPU */
+#define INSPECT_SLOW    1000            /* ms of wall time that demote as well: it may
+                                           wait for a disk, or stand still */
 #define INSPECT_PATIENCE 60000          /* ms of wall time for a job, then it counts as dead */
 
 enum job_state { JOB_IDLE = 0, JOB_QUEUED, JOB_RUNNING };

@@ -116,9 +116,12 @@ is_taken(const struct fate_row *row)
 	    row->outcome == OUTCOME_NOTIFIED;
 }
 
+/* Who left before the reply does not know that it was taken, either. */
 static bool
 will_retry(const struct transaction *t)
 {
+	if (t->session->gone)
+		return true;
 	for (size_t i = 0; i < t->envelope->recipient_count; i++)
 		if (t->rows[i].outcome == OUTCOME_DEFERRED ||
 		    t->rows[i].outcome == OUTCOME_NONE)

@@ -10,7 +10,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#define GATHER_RUN 4096         /* longer runs are written at once */
+#define GATHER_RUN 16384        /* longer runs are written at once */
 
 static bool
 fits_memory(const struct gateway *g, uint64_t more)

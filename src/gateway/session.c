@@ -266,6 +266,8 @@ session_feed(struct session *s, struct span in)
 
 	if (s->feeding)
 		return;
+	if (s->snapshot != s->gateway->snapshot && s->transaction == NULL)
+		session_renew(s);
 	s->feeding = true;
 	if (buf_len(&s->pending) > 0) {         /* rare: pipelined behind a final dot */
 		buf_add(&s->pending, in);

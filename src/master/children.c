@@ -47,6 +47,7 @@ add_process(struct master *m, enum process_kind kind, uint32_t index, struct err
 
 	p->master = m;
 	p->kind = kind;
+	p->on_one_cpu = m->gateways == process_cpus();
 	p->index = index;
 	p->fd = -1;
 	p->page = page;

@@ -228,11 +228,7 @@ raise_limits(void)
 static size_t
 count_gateways(const struct settings *s)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (s->gateways > 0)
-		return (size_t)s->gateways;
-	return cores > 0 ? (size_t)cores : 1;
+	return s->gateways > 0 ? (size_t)s->gateways : process_cpus();
 }
 
 static enum status

@@ -8,6 +8,7 @@
 #include "sys/sandbox.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -36,6 +37,14 @@ process_state_name(enum process_state state)
 	return state_names[state];
 }
 
+size_t
+process_cpus(void)
+{
+	cpu_set_t all;
+
+	return sched_getaffinity(0, sizeof all, &all) == 0 ? (size_t)CPU_COUNT(&all) : 1;
+}
+
 /* In the child: nothing but the three standard descriptors and its socket go on. */
 static void
 arrange_descriptors(int fd)
@@ -59,6 +68,32 @@ plain_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/*
+ * A gateway waits for its inspector and the other way round: on one CPU the one takes over
+ * from the other, without waking an idle CPU.  So with a gateway for each CPU of ours, each
+ * stays on its own, its inspectors with it.  Who has no client waiting preempts nobody.
+ */
+static void
+choose_cpu(const struct process *p)
+{
+	const struct process *gateway = p->kind == PROCESS_INSPECTOR ? p->gateway : p;
+	struct sched_param none = { 0 };
+	cpu_set_t all, one;
+	int nth = (int)gateway->index;
+
+	if (p->kind != PROCESS_GATEWAY)
+		sched_setscheduler(0, SCHED_BATCH, &none);
+	if (gateway->kind != PROCESS_GATEWAY || !p->on_one_cpu ||
+	    sched_getaffinity(0, sizeof all, &all) != 0)
+		return;
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &all) && nth-- == 0) {
+			CPU_ZERO(&one);
+			CPU_SET(cpu, &one);
+			sched_setaffinity(0, sizeof one, &one);
+		}
+}
+
 static void __attribute__((noreturn))
 run_child(const struct process *p, const struct programs *programs,
     const struct account *become, int fd)
@@ -71,6 +106,7 @@ run_child(const struct process *p, const struct programs *programs,
 	/* A group of its own: Ctrl-C is for the master, who lets the others finish. */
 	setsid();
 	plain_signals();
+	choose_cpu(p);
 	/* `become` first: the program is open, so its folder need not be reachable. */
 	if (become != NULL && sandbox_become(become->uid, become->gid, &e) != ST_OK) {
 		dprintf(2, "sallyport: %s: %s: %s\n", program->name, e.where, e.text);

@@ -36,6 +36,7 @@ struct process {
 	uint32_t             index;
 	uint32_t             generation;
 	struct process      *gateway;   /* inspector: the one it works for */
+	bool                 on_one_cpu;        /* there is a gateway for each */
 	struct page         *page;      /* counters; owned */
 	struct page         *old_pages; /* of earlier generations; owned */
 
@@ -55,6 +56,9 @@ struct process {
 	unsigned             restarts, fast_deaths;
 	char                 missing[160];      /* what READY said is not locked down */
 };
+
+/* CPUs that we may use, at least 1. */
+size_t process_cpus(void);
 
 /* Forks and executes.  Bytes of input reach the process only by its socket. */
 enum status process_start(struct process *, struct event_base *, const struct programs *,

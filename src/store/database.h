@@ -19,8 +19,8 @@
 
 #define DATABASE_FILE           "store.db"
 #define DATABASE_VERSION        1       /* what this program writes */
-#define DATABASE_BATCH_MS       50
-#define DATABASE_BATCH_ROWS     100
+#define DATABASE_BATCH_MS       100
+#define DATABASE_BATCH_ROWS     500
 
 enum sql {
 	SQL_BEGIN = 0, SQL_COMMIT, SQL_ROLLBACK,

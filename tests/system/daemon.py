@@ -25,14 +25,16 @@ FAULTS = ("Assertion", "ERROR: AddressSanitizer", "runtime error", "out of memor
 class Sallyport:
     def __init__(self, build: pathlib.Path, home: pathlib.Path, next_hop: str,
                  policy: str = "otherwise accept;", listener: str = "",
-                 settings: str = "", queue: str = "after", address: str | None = None):
-        """listener: more lines of the listener; settings: more of the configuration."""
+                 settings: str = "", queue: str = "after", address: str | None = None, files: int = 0):
+        """listener: more lines of the listener; settings: more of the configuration;
+        files: the descriptors that each process may have, 0: as many as this one."""
         self.program = build / "src/master/sallyport"
         self.home = home
         self.port = free_port()
         self.next_hop, self.policy, self.queue = next_hop, policy, queue
         self.listener, self.settings = listener, settings
         self.address = address or f"127.0.0.1:{self.port}"
+        self.limits = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.process: subprocess.Popen | None = None
 
     @property
@@ -54,7 +56,7 @@ class Sallyport:
         self.configure()
         with open(self.home / "log", "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", self.program, "-c", self.configuration,
+                ["setpriv", "--pdeathsig", "TERM", *self.limits, self.program, "-c", self.configuration,
                  "daemon"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, **(environment or {})})

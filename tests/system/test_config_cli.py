@@ -2,6 +2,7 @@
 import json
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -44,11 +45,11 @@ def test_check_good(cli):
 
 @pytest.mark.parametrize("was,now,line,column,said", [
     ("hostname mx1", "hostnam mx1", 2, 1, "did you mean `hostname'"),
-    ("127.0.0.1:10025", "localhost:10025", 4, None, "expected"),
+    ("127.0.0.1:10025", "mail.example.com:10025", 4, None, "expected"),
     ("policy inbound; ", "", 4, None, "expected `policy'"),
     ("policy inbound;", "policy outbound;", 4, None, "unknown policy `outbound'"),
-    ("message.size", "message.siez", 5, 33, "did you mean"),
-    ("100M", "yes", 5, 48, "expected"),
+    ("message.size", "message.siez", 5, 32, "did you mean"),
+    ("100M", "yes", 5, 47, "expected"),
     ("quarantine big", "quarantine b/g", 5, None, ""),
     ("hostname mx1.example.com;", "hostname mx1.example.com", 3, None, "expected ;"),
     ("otherwise accept;", "", 5, None, "otherwise"),
@@ -82,7 +83,8 @@ def test_show_reads_back(cli, tmp_path):
     shown = cli("config", "show", text=GOOD.format(port=10024)).stdout
     for name in ("hostname", "size-limit", "idle-timeout", "memory-budget", "rule big"):
         assert name in shown
-    assert cli("config", "show", text=shown).stdout == shown
+    again = cli("config", "show", text=shown).stdout
+    assert re.sub(r"\s*# default", "", again) == re.sub(r"\s*# default", "", shown)
 
 
 def test_package_configuration(cli):
@@ -124,9 +126,11 @@ def running(sallyport, next_hop) -> tuple[Sallyport, list[str]]:
     hop = next_hop()
     hop.when("end", "250 2.0.0 Ok: queued as 4XYZ")
     daemon = sallyport(f"127.0.0.1:{hop.port}", policy=POLICY)
-    ids = [id_of(send(daemon.port, make(message_id=f"<m{i}@x>"), f"s{i}@example.com", to))
-           for i, to in enumerate((["rcpt@example.org"], ["kept@example.org"],
-                                   ["later@example.org"], ["rcpt@example.org", "trash@example.org"]))]
+    ids = []
+    for i, names in enumerate((["rcpt"], ["kept"], ["later"], ["rcpt", "trash"])):
+        ids.append(id_of(send(daemon.port, make(message_id=f"<m{i}@x>"), f"s{i}@example.com",
+                              [f"{name}@example.org" for name in names])))
+        time.sleep(0.003)               # they are sorted by time
     for mail_id in ids:
         daemon.explain(mail_id)
     return daemon, ids
