@@ -31,7 +31,7 @@ check_taken(const struct findings *f, struct span used)
 	expect(!p.full && p.len == used.len && memcmp(again, used.ptr, used.len) == 0);
 	findings_pack(&small, f);
 	expect(small.full);
-	for (unsigned i = 0; i < FACT_COUNT; i++) {
+	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++) {
 		value_print(&b, (enum fact)i, &f->values[i]);
 		expect(
 		    buf_len(&b) > 0 && memchr(buf_text(&b), '\n', buf_len(&b)) == NULL);

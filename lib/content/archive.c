@@ -309,6 +309,15 @@ must_drain(const struct archive_form *form)
 	    form->kind == ARCHIVE_KIND_RAR5 || form->kind == ARCHIVE_KIND_CAB;
 }
 
+/* With no bytes left, can names still be listed for nothing? */
+static bool
+lists_on(const struct archive_walk *w)
+{
+	return (w->state->gate.hit & ARCHIVE_FLAW_TIME) == 0 &&
+	    w->form.packing == ARCHIVE_PACKING_NONE &&
+	    w->form.kind != ARCHIVE_KIND_RAR5 && w->form.kind != ARCHIVE_KIND_CAB;
+}
+
 /* Passed over by us, they are counted. */
 static void
 drain(struct archive_walk *w)
@@ -342,10 +351,10 @@ entries_next(struct archive_walk *w)
 
 	if (next_listed(w))
 		return true;
-	if (s->rest && !s->reader.fatal && must_drain(&w->form))
+	if (s->rest && !s->reader.fatal && s->gate.hit == 0 && must_drain(&w->form))
 		drain(w);
 	s->rest = false;
-	if (s->gate.hit != 0 || (s->reader.fatal && s->at > 0 && !reopen(w)))
+	if ((s->reader.fatal && s->at > 0 && !reopen(w)))
 		return false;
 	if (!reader_next(&s->reader)) {
 		w->flaws |= s->reader.flaws;
@@ -396,7 +405,9 @@ next_member(struct archive_walk *w)
 	struct archive_state *s = w->state;
 
 	leave_member(w);
-	if (s->over || !gate_time(&s->gate) || s->gate.hit != 0 || !s->ops->next(w))
+	if (s->over || !gate_time(&s->gate) || (s->gate.hit != 0 && !lists_on(w)))
+		return false;
+	if (!s->ops->next(w) || (s->gate.hit != 0 && !lists_on(w)))
 		return false;
 	if (s->gate.members == 0 || s->gate.budget->members == 0) {
 		w->flaws |= ARCHIVE_FLAW_MEMBERS;
@@ -487,7 +498,8 @@ archive_read(struct archive_walk *w, struct sink *sink, struct error *e)
 	if (!s->pending)
 		return ST_OK;
 	s->pending = false;
-	if (w->member.encrypted)
+	w->member.flaws |= w->member.type == ARCHIVE_TYPE_FILE ? s->gate.hit : 0;
+	if (w->member.encrypted || s->gate.hit != 0)
 		return ST_OK;
 	locale_t before = enter(s);
 

@@ -55,11 +55,12 @@ well_formed(struct span s)
 size_t
 archive_put_utf8(uint8_t *to, uint32_t c)
 {
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 	static const uint8_t marks[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 
 	if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return archive_put_utf8(to, 0xfffd);
+		c = 0xfffd;
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
 	for (size_t i = n; i-- > 1; c >>= 6)
 		to[i] = (uint8_t)(0x80 | (c & 0x3f));
 	to[0] = (uint8_t)(marks[n] | c);

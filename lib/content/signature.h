@@ -15,6 +15,7 @@ enum signature {
 };
 
 #define SIGNATURE_BYTES 68      /* both test strings are as long */
+#define SIGNATURE_EICAR_FILE_BYTES 128
 
 /* Zeroed to begin. */
 struct signature_search {
@@ -23,8 +24,8 @@ struct signature_search {
 	size_t   last_len;
 	bool     found[SIGNATURES];
 	uint64_t at[SIGNATURES];        /* offset of the first one found                   */
-	bool     bare;                  /* nothing else seen but the EICAR string at the
-	                                   start and white space; see signature_eicar_file */
+	bool     trail;                 /* something that an EICAR test file may not have
+	                                   behind the string; see signature_eicar_file     */
 };
 
 void signature_feed(struct signature_search *, struct span);

@@ -9,15 +9,23 @@
 #define EACH_RECIPIENT  .per_recipient = true
 
 static const char *const classes[] = {
-	[CLASS_UNKNOWN] = "unknown", [CLASS_EXECUTABLE] = "executable",
-	[CLASS_SCRIPT] = "script", [CLASS_ARCHIVE] = "archive",
-	[CLASS_DOCUMENT] = "document", [CLASS_IMAGE] = "image", [CLASS_AUDIO] = "audio",
-	[CLASS_VIDEO] = "video", [CLASS_TEXT] = "text", [CLASS_MAIL] = "mail",
-	[CLASS_CERTIFICATE] = "certificate", [CLASS_DATA] = "data", NULL,
+	[ATTACHMENT_CLASS_UNKNOWN] = "unknown",
+	[ATTACHMENT_CLASS_EXECUTABLE] = "executable",
+	[ATTACHMENT_CLASS_SCRIPT] = "script",
+	[ATTACHMENT_CLASS_ARCHIVE] = "archive",
+	[ATTACHMENT_CLASS_DOCUMENT] = "document",
+	[ATTACHMENT_CLASS_IMAGE] = "image",
+	[ATTACHMENT_CLASS_AUDIO] = "audio",
+	[ATTACHMENT_CLASS_VIDEO] = "video",
+	[ATTACHMENT_CLASS_TEXT] = "text",
+	[ATTACHMENT_CLASS_MAIL] = "mail",
+	[ATTACHMENT_CLASS_CERTIFICATE] = "certificate",
+	[ATTACHMENT_CLASS_DATA] = "data",
+	NULL,
 };
 static const char *const kinds[] = {
-	[SIGNATURE_TEST] = "test", [SIGNATURE_SPAM_TEST] = "spam-test",
-	[SIGNATURE_LIST] = "list", NULL,
+	[SIGNATURE_KIND_TEST] = "test", [SIGNATURE_KIND_SPAM_TEST] = "spam-test",
+	[SIGNATURE_KIND_LIST] = "list", NULL,
 };
 
 static const struct fact_row rows[FACT_COUNT] = {
@@ -133,7 +141,7 @@ static const struct fact_row rows[FACT_COUNT] = {
 	    "Short name of the type that its content has: exe, pdf, zip; absent "
 	    "where nobody knows."},
     [FACT_ATTACHMENT_CLASS] = {"attachment.class", TYPE_ENUM, STAGE_CONTENT, .words = classes,
-	.sentence = "Kind of that type."},
+	.sentence = "What sort of thing that type is."},
     [FACT_ATTACHMENT_MEDIA_TYPE] = {"attachment.media-type", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "Declared media type, such as application/pdf."},
     [FACT_ATTACHMENT_SIZE] = {"attachment.size", TYPE_SIZE, STAGE_CONTENT,
@@ -171,7 +179,7 @@ static const struct fact_row rows[FACT_COUNT] = {
 	    "Could some of its content not be looked at (limits, encryption, "
 	    "damage)?"},
     [FACT_HEADER_FIELD_NAME] = {"header.name", TYPE_TEXT, STAGE_CONTENT,
-	.sentence = "Name of the field."},
+	.sentence = "Name of the field, without its colon."},
     [FACT_HEADER_FIELD_VALUE] = {"header.value", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "Its text, unfolded, with encoded words decoded."},
     [FACT_RECEIVED_HELO] = {"received.helo", TYPE_DOMAIN, STAGE_CONTENT,
@@ -187,7 +195,7 @@ static const struct fact_row rows[FACT_COUNT] = {
     [FACT_RECEIVED_ID] = {"received.id", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "The id that the host gave the mail."},
     [FACT_LINK_URL] = {"link.url", TYPE_TEXT, STAGE_CONTENT,
-	.sentence = "All of the link."},
+	.sentence = "The link as it is written."},
     [FACT_LINK_SCHEME] = {"link.scheme", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "What stands before its colon, such as https."},
     [FACT_LINK_HOST] = {"link.host", TYPE_DOMAIN, STAGE_CONTENT,

@@ -285,7 +285,7 @@ pack_trace(struct pack *p, const struct record_trace *t, const struct record_tra
 	if (!same)
 		pack_span_cut(p, t->rule, TEXT_BYTES);
 	if (t->fact.len > 0)
-		pack_span_cut(p, t->fact, TEXT_BYTES);
+		pack_span_cut(p, t->fact, VALUE_BYTES);
 	if (t->would.len > 0)
 		pack_span_cut(p, t->would, TEXT_BYTES);
 }

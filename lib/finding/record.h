@@ -43,7 +43,7 @@ struct record_trace {
 	struct span  rule;
 	bool         monitor;
 	uint8_t      result;            /* 0 skipped, 1 no, 2 fired, 3 unknown */
-	struct span  fact;              /* name of the deciding fact, or empty */
+	struct span  fact;              /* what decided (trace_text), or empty */
 	struct span  would;             /* monitor rule that fired: fate it would have given */
 };
 struct record_walk { struct record_trace *traces; size_t count; };
@@ -77,7 +77,9 @@ void record_pack(struct pack *, const struct record *);
    newer version. */
 bool record_unpack(struct span packed, struct record *, struct arena *);
 
-/* Findings as record_finding rows, absent ones left out, values printed; in the arena. */
+/* Findings as record_finding rows, absent ones left out, values printed; in the arena.
+   Of a group how many items there are ("attachment", "2"), and of attachments, links and
+   signatures the first ones ("attachment 1", "'a.pdf' type = 'pdf'"). */
 void record_findings(struct record *, const struct findings *, struct arena *);
 
 /* 16 characters, ordered by time: ms since the epoch (45 bits), then 35 bits that the

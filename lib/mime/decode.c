@@ -74,7 +74,7 @@ base64_character(struct decoder *d, uint8_t v)
 		d->flaws |= DECODE_PADDING;
 	if (d->junk)
 		d->flaws |= DECODE_INSIDE;
-	if (d->newlines > 1 && d->held > 0) {
+	if (d->newlines > 0 && d->held > 0) {
 		d->flaws |= DECODE_BROKEN;
 		if (d->way.manner == DECODE_RESET)
 			d->held = d->places = 0, d->bits = 0;

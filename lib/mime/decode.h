@@ -37,10 +37,11 @@ enum decode_flaw {              /* bits */
 	DECODE_EIGHT_BIT = 1 << 9,      /* bytes above 127 in base64 or quoted-printable    */
 	DECODE_INSIDE    = 1 << 10,     /* base64: junk with more of the alphabet behind it
 	                                   on its line                                      */
-	DECODE_BROKEN    = 1 << 11,     /* base64: an empty line inside a group             */
+	DECODE_BROKEN    = 1 << 11,     /* base64: a line ends inside a group               */
 };
 /* Those that make a difference to what different clients see. */
-#define DECODE_AMBIGUOUS (DECODE_PADDING | DECODE_INSIDE | DECODE_BROKEN)
+#define DECODE_AMBIGUOUS (DECODE_PADDING | DECODE_INSIDE | DECODE_BROKEN | \
+	DECODE_ESCAPE)
 
 /* Clients differ in what odd bytes mean. */
 enum decode_manner {
@@ -50,7 +51,7 @@ enum decode_manner {
 	DECODE_ZERO,            /* '=' is an A                                             */
 	DECODE_GROUP,           /* groups are of four characters, '=' among them           */
 	DECODE_LINE_JUNK,       /* base64: junk makes junk of the rest of its line         */
-	DECODE_RESET,           /* base64: an empty line drops a group that is not whole   */
+	DECODE_RESET,           /* base64: a line's end drops a group that is not whole    */
 	DECODE_MANNERS,
 };
 

@@ -166,8 +166,9 @@ decode_others(enum encoding e, unsigned flaws, struct span body,
 		out[n++] = (struct decode_way){ first, DECODE_RESET };
 	if (first == ENCODING_QUOTED && flaws & DECODE_ESCAPE)
 		out[n++] = (struct decode_way){ first, DECODE_SKIP };
-	if (e == ENCODING_UNKNOWN && first != ENCODING_NONE && n < DECODE_OTHERS)
-		out[n++] = (struct decode_way){ ENCODING_NONE, DECODE_GO_ON };
+	for (enum encoding k = ENCODING_NONE; e == ENCODING_UNKNOWN && k <= ENCODING_QUOTED; k++)
+		if (k != first && n < DECODE_OTHERS)
+			out[n++] = (struct decode_way){ k, DECODE_GO_ON };
 	/* A label of base64 over an encoding that says itself what it is. */
 	if (first != ENCODING_NONE && first == e && n < DECODE_OTHERS &&
 	    (flaws & (DECODE_JUNK | DECODE_ESCAPE)) != 0) {
@@ -314,6 +315,38 @@ begin_at(struct span text, size_t at, struct embedded *e)
 	return false;
 }
 
+#define STEP 64u
+
+/* May a line begin here that begins a file?  Most text goes by without a closer look. */
+static bool
+step_has_begin(const uint8_t *p)
+{
+	uint8_t any = 0;
+
+	for (size_t k = 0; k < STEP; k++)
+		any |= (uint8_t)((p[k] == '\n') & (((p[k + 1] | 0x20) == 'b') |
+		    (p[k + 1] == '=') | (p[k + 1] == '(')));
+	return any != 0;
+}
+
+/* The first line at or behind `at`; `at` is where a line begins, or inside one. */
+static size_t
+next_candidate(struct span text, size_t at)
+{
+	for (;;) {
+		while (at + STEP + 1 <= text.len && !step_has_begin(text.ptr + at))
+			at += STEP;
+		struct span rest = span_slice(text, at, text.len < at + STEP ? text.len : at + STEP);
+		size_t n = span_find(rest, '\n');
+
+		if (n < rest.len)
+			return at + n + 1;
+		at += rest.len;
+		if (at >= text.len)
+			return text.len;
+	}
+}
+
 bool
 embedded_next(struct span text, size_t *at, struct embedded *e)
 {
@@ -326,7 +359,7 @@ embedded_next(struct span text, size_t *at, struct embedded *e)
 			*at = e->to;
 			return true;
 		}
-		i += span_find(span_slice(text, i, text.len), '\n') + 1;
+		i = next_candidate(text, i);
 	}
 	*at = text.len;
 	return false;

@@ -2,6 +2,7 @@
  * header.c - fields found, read and written.  See header.h; received.c has Received.
  */
 #include "lib/mime/header.h"
+#include "lib/mime/block.h"
 #include "lib/mime/comment.h"
 
 #define FOLD_COLUMN 78u
@@ -111,16 +112,6 @@ header_measure(struct span bytes, struct header *h, size_t *fields)
 	return span_slice(bytes, 0, h->end);
 }
 
-static bool
-has_eight_bit(struct span s)
-{
-	uint8_t all = 0;
-
-	for (size_t i = 0; i < s.len; i++)
-		all |= s.ptr[i];
-	return all >= 0x80;
-}
-
 void
 header_parse(struct span bytes, struct header *h, struct arena *arena)
 {
@@ -132,7 +123,7 @@ header_parse(struct span bytes, struct header *h, struct arena *arena)
 	h->cut = fields > HEADER_FIELDS;
 	h->count = h->cut ? HEADER_FIELDS : fields;
 	h->fields = arena_array(arena, struct header_field, h->count);
-	h->eight_bit = has_eight_bit(section);
+	h->eight_bit = block_eight_bit(section);
 	for (size_t i = 0; i < h->count; i++) {
 		size_t end = field_end(section, at);
 

@@ -16,7 +16,14 @@ is_space(uint8_t c)
 static bool
 is_token(uint8_t c)
 {
-	return c > ' ' && c < 0x7f && strchr("()<>@,;:\\\"/[]?=*'%", c) == NULL;
+	static const bool other[128] = {
+		['('] = true, [')'] = true, ['<'] = true, ['>'] = true, ['@'] = true,
+		[','] = true, [';'] = true, [':'] = true, ['\\'] = true, ['"'] = true,
+		['/'] = true, ['['] = true, [']'] = true, ['?'] = true, ['='] = true,
+		['*'] = true, ['\''] = true, ['%'] = true,
+	};
+
+	return c > ' ' && c < 0x7f && !other[c];
 }
 
 static struct span
@@ -167,7 +174,8 @@ rfc_value(struct reader *r, struct arena *arena)
 
 		return unescape(span_slice(rest, 1, n - closed), arena);
 	}
-	while (n < rest.len && !is_space(rest.ptr[n]) && strchr(";\"(", rest.ptr[n]) == NULL)
+	while (n < rest.len && !is_space(rest.ptr[n]) && rest.ptr[n] != ';' &&
+	    rest.ptr[n] != '"' && rest.ptr[n] != '(')
 		n += rest.ptr[n] == '\\' && n + 1 < rest.len ? 2 : 1;
 	r->at += n;
 	return unescape(span_slice(rest, 0, n), arena);
@@ -187,14 +195,14 @@ rfc_skip(struct reader *r)
 		r->at = r->s.len;
 }
 
-/* Everything up to one of `ends`, without comments, blanks and backslashes. */
+/* Everything up to `last` or ';', without comments, blanks and backslashes. */
 static struct span
-rfc_word(struct reader *r, const char *ends, struct arena *arena)
+rfc_word(struct reader *r, uint8_t last, struct arena *arena)
 {
 	size_t from = r->at, n = 0, end;
 	bool copy = false;
 
-	while (r->at < r->s.len && strchr(ends, r->s.ptr[r->at]) == NULL) {
+	while (r->at < r->s.len && r->s.ptr[r->at] != last && r->s.ptr[r->at] != ';') {
 		uint8_t c = r->s.ptr[r->at];
 
 		copy |= c == '(' || c == '\\' || is_space(c);
@@ -220,11 +228,11 @@ rfc_word(struct reader *r, const char *ends, struct arena *arena)
 static void
 parse_rfc(struct parameter_list *l, struct reader *r, struct arena *arena)
 {
-	l->word = lower(rfc_word(r, ";", arena), arena);
+	l->word = lower(rfc_word(r, ';', arena), arena);
 	while (r->at < r->s.len && !l->cut) {
 		if (r->s.ptr[r->at] == ';')
 			r->at++;
-		struct span name = rfc_word(r, "=;", arena);
+		struct span name = rfc_word(r, '=', arena);
 
 		if (r->at == r->s.len || r->s.ptr[r->at] == ';')
 			continue;
@@ -358,6 +366,13 @@ token_length(struct span s)
 }
 
 static bool
+is_harmless(uint8_t c)
+{
+	return c == '/' || c == ':' || c == '?' || c == '=' || c == '@' || c == '<' ||
+	    c == '>' || c == '[' || c == ']';
+}
+
+static bool
 regular_value(struct reader *r)
 {
 	struct span s = rest_of(r);
@@ -365,8 +380,7 @@ regular_value(struct reader *r)
 
 	if (s.len == 0 || s.ptr[0] != '"') {
 		/* What stands unquoted, against the rules, and yet means one thing. */
-		for (n = 0; n < s.len && (is_token(s.ptr[n]) || (s.ptr[n] < 0x7f &&
-		    s.ptr[n] > ' ' && strchr("/:?=@<>[]", s.ptr[n]) != NULL)); n++)
+		for (n = 0; n < s.len && (is_token(s.ptr[n]) || is_harmless(s.ptr[n])); n++)
 			;
 		r->at += n;
 		return n > 0;

@@ -7,6 +7,7 @@
 #define HEADER_BYTES    5
 #define HOP_TEXT_BYTES  200
 #define WHY_BYTES       1000
+#define HOPS_ROOM       16384   /* that items of findings leave for hops */
 
 struct pack
 packet_begin_large(uint8_t *bytes, size_t cap, enum packet_type type, uint32_t serial)
@@ -184,6 +185,20 @@ take_hop(struct unpack *u, struct received *h)
 		h->address.bytes[i] = unpack_u8(u);
 }
 
+/* Items of groups may fill a packet, and hops tell whose mail it is. */
+static void
+put_findings(struct pack *p, const struct findings *f)
+{
+	size_t kept = p->cap / 2 < HOPS_ROOM ? p->cap / 2 : HOPS_ROOM;
+	struct pack room = { p->ptr, p->len, p->cap - kept, p->full };
+
+	if (room.cap < room.len)
+		room.cap = room.len;
+	findings_pack(&room, f);
+	p->len = room.len;
+	p->full = room.full;
+}
+
 /* As many as there is room for, the topmost first: each behind a 1, at the end a 0. */
 static void
 put_hops(struct pack *p, const struct packet_examined *e)
@@ -221,7 +236,7 @@ packet_put_examined(struct pack *p, const struct packet_examined *e)
 	pack_u8(p, e->header_eight_bit);
 	pack_u8(p, e->body_eight_bit);
 	pack_u64(p, e->received_count);
-	findings_pack(p, &e->findings);
+	put_findings(p, &e->findings);
 	put_hops(p, e);
 }
 

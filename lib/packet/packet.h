@@ -90,7 +90,9 @@ bool packet_take_examine(struct unpack *, struct packet_examine *);
 
 #define PACKET_HOPS 120                 /* Received fields listed */
 
-/* EXAMINED: what the inspector found. */
+/* EXAMINED: what the inspector found.  Items of groups that do not fit are left out and
+   their group is cut; with packet_begin_large there is more room, and the packet goes as
+   LARGE if it is longer than PACKET_BYTES. */
 struct packet_examined {
 	enum status     status;         /* ST_TEMP: could not, see why */
 	struct span     why;

@@ -1,7 +1,7 @@
 /*
  * pattern.c - statements to patterns, and the patterns over the texts of one message.
  */
-#include "lib/pattern/filter.h"
+#include "lib/pattern/sieve.h"
 
 #define STEPS           10000   /* of backtracking from one place of a text             */
 #define LIMITS_MOST     50      /* then nothing more is tried on this message           */
@@ -161,7 +161,7 @@ patterns_prepare(struct pattern_set *set, struct arena *a)
 	for (size_t i = 0; i < set->count; i++)
 		regex_speed_up(set->list[i].regex);
 	for (unsigned i = 0; i < PATTERN_SUBJECTS; i++)
-		set->filters[i] = filter_build(set, (enum pattern_subject)i, a);
+		set->sieves[i] = sieve_build(set, (enum pattern_subject)i, a);
 }
 
 void
@@ -188,8 +188,8 @@ pattern_scan_begin(struct pattern_scan *s, const struct pattern_set *set, struct
 	size_t literals = 0;
 
 	for (unsigned i = 0; i < PATTERN_SUBJECTS; i++)
-		if (filter_literals(set->filters[i]) > literals)
-			literals = filter_literals(set->filters[i]);
+		if (sieve_literals(set->sieves[i]) > literals)
+			literals = sieve_literals(set->sieves[i]);
 	*s = (struct pattern_scan){ .set = set,
 		.states = arena_array(a, uint8_t, set->count + 1),
 		.tried = arena_array(a, uint8_t, set->count + 1),
@@ -215,8 +215,8 @@ try_pattern(struct pattern_scan *s, uint16_t i, struct span text)
 void
 pattern_scan_feed(struct pattern_scan *s, enum pattern_subject subject, struct span text)
 {
-	const struct filter *f = s->set->filters[subject];
-	size_t n = filter_run(f, text, s->seen, s->tried, s->worth);
+	const struct sieve *f = s->set->sieves[subject];
+	size_t n = sieve_run(f, text, s->seen, s->tried, s->worth);
 
 	for (size_t i = 0; i < n; i++)
 		try_pattern(s, s->worth[i], text);

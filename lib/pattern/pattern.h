@@ -4,7 +4,7 @@
  *     pattern invoice /overdue\s+invoice/i in text;
  *
  * gives the fact pattern.invoice.  The inspector, which has the texts, looks for all of
- * them; the policy knows them by name and id.  A hashed filter over texts that a match
+ * them; the policy knows them by name and id.  A hashed sieve over texts that a match
  * must hold (literal.h) decides which expressions are tried at all: a thousand patterns
  * cost little more than ten.
  */
@@ -32,19 +32,19 @@ struct pattern {
 	struct place         place;
 };
 
-struct filter;
+struct sieve;
 struct pattern_set {
 	struct pattern *list;
 	size_t          count;
 	uint64_t        digest;         /* of all; never 0 */
-	struct filter  *filters[PATTERN_SUBJECTS];      /* after patterns_prepare */
+	struct sieve  *sieves[PATTERN_SUBJECTS];      /* after patterns_prepare */
 };
 
 /* All `pattern' statements of the tree (a list of nodes); NULL and complaints on errors.
    The tree and the arena must live, and stay, as long as the set. */
 struct pattern_set *patterns_compile(const struct node *tree, struct arena *,
     struct complaints *);
-/* For those who match: machine code and filters.  Before memory that can be executed is
+/* For those who match: machine code and sieves.  Before memory that can be executed is
    forbidden, if it ever is. */
 void patterns_prepare(struct pattern_set *, struct arena *);
 void patterns_release(struct pattern_set *);
@@ -56,7 +56,7 @@ struct pattern_scan {
 	const struct pattern_set *set;
 	uint8_t  *states;               /* one a pattern: enum regex_result */
 	uint8_t  *tried;                /* one a pattern: in this text */
-	uint8_t  *seen;                 /* one a literal of the filter */
+	uint8_t  *seen;                 /* one a literal of the sieve */
 	uint16_t *worth;                /* one a pattern: worth trying */
 	unsigned  limits;               /* how often one gave up */
 };

@@ -9,7 +9,13 @@
 static const struct op_row { const char *text; enum comparison_op op; } ops[] = {
 	{ "=",  OP_EQ }, { "!=", OP_NE }, { "<",  OP_LT }, { "<=", OP_LE },
 	{ ">",  OP_GT }, { ">=", OP_GE }, { "in", OP_IN },
+	{ "matches", OP_MATCHES },
 };
+
+/* A text of 1000 bytes is tried from each of them. */
+#define MATCH_STEPS     10000
+/* So often a regular expression may give up in one condition; then none is tried. */
+#define MATCH_LIMITS    16
 
 /* Words that can stand where a value was forgotten. */
 static const char *const keywords[] = { "and", "or", "not", "then", "in", "matches" };
@@ -219,10 +225,18 @@ has_lists(enum fact_type t)
 }
 
 static bool
+has_text(enum fact_type t)
+{
+	return has_lists(t) && t != TYPE_NETWORK;
+}
+
+static bool
 op_fits(enum comparison_op op, enum fact_type type)
 {
 	if (op == OP_IN)
 		return has_lists(type);
+	if (op == OP_MATCHES)
+		return has_text(type);
 	return op == OP_EQ || op == OP_NE || is_ordered(type);
 }
 
@@ -231,8 +245,36 @@ static const char *
 ops_of(enum fact_type t)
 {
 	return is_ordered(t)  ? "= != < <= > or >="
+	       : has_text(t)  ? "= != in or matches"
 	       : has_lists(t) ? "= != or in"
 			      : "= or !=";
+}
+
+static bool
+parse_regex(struct reader *r, struct comparison *c)
+{
+	const struct token *t = reader_peek(r);
+	struct regex_fault fault;
+
+	if (t == NULL || t->kind != TOKEN_REGEX)
+		return reader_expected(r, "a regular expression /.../");
+	r->at++;
+	struct regex *regex = regex_compile(t->text, t->flags, r->arena, &fault);
+
+	if (regex == NULL) {
+		complain(r->complaints, t->place, "bad regular expression, at its byte %zu: "
+		    "%s", fault.at + 1, fault.text);
+		return false;
+	}
+	if (r->matchers != NULL) {
+		struct matcher *m = arena_new(r->arena, struct matcher);
+
+		regex_speed_up(regex);
+		*m = (struct matcher){ regex, *r->matchers };
+		*r->matchers = m;
+	}
+	c->regex = regex;
+	return true;
 }
 
 static bool
@@ -243,6 +285,8 @@ parse_right(struct reader *r, struct comparison *c)
 
 	if (c->op == OP_IN)
 		return parse_list(r, c, row->type);
+	if (c->op == OP_MATCHES)
+		return parse_regex(r, c);
 	switch (row->type) {
 	case TYPE_TRUTH:
 		return parse_word(r, c, yes_no);
@@ -280,11 +324,6 @@ parse_op(struct reader *r, struct comparison *c)
 	const struct token *t = reader_peek(r);
 	const struct op_row *op = find_op(t);
 
-	if (t != NULL && token_is(t, "matches")) {
-		complain(r->complaints, t->place,
-		    "`matches' needs patterns, which this version does not have");
-		return false;
-	}
 	if (op == NULL && row->type == TYPE_TRUTH) {
 		c->op = OP_EQ;
 		c->number = 1;
@@ -298,6 +337,18 @@ parse_op(struct reader *r, struct comparison *c)
 	return parse_right(r, c);
 }
 
+bool
+comparison_parse_count(struct reader *r, struct comparison *c)
+{
+	const struct op_row *op = find_op(reader_peek(r));
+
+	if (op == NULL || op->op == OP_IN || op->op == OP_MATCHES)
+		return reader_expected(r, "= != < <= > or >= and a number");
+	c->op = op->op;
+	r->at++;
+	return parse_quantity(r, c, TYPE_NUMBER);
+}
+
 static bool
 unknown_fact(struct reader *r, const struct token *t)
 {
@@ -308,6 +359,60 @@ unknown_fact(struct reader *r, const struct token *t)
 	return false;
 }
 
+/* Inside parentheses of a group: only its facts, so that all speak of one item. */
+static bool
+not_of_group(struct reader *r, const struct token *t)
+{
+	const struct group_row *row = group_row(r->group);
+	struct nearest n = { .word = t->text };
+
+	for (unsigned f = row->first; f < row->end; f++)
+		nearest_try(&n, fact_row((enum fact)f)->name + strlen(row->name) + 1);
+	complain(r->complaints, t->place, "expected a fact of the group %s, not %s%s",
+	    row->name, token_shown(t).text, nearest_hint(&n).text);
+	return false;
+}
+
+static bool
+find_pattern(struct reader *r, const struct token *t, struct comparison *c)
+{
+	static const char prefix[] = "pattern.";
+	struct nearest n = { .word = span_slice(t->text, sizeof prefix - 1, t->text.len) };
+	size_t count = r->patterns != NULL ? r->patterns->count : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct pattern *p = &r->patterns->list[i];
+
+		if (span_equal(p->name, n.word)) {
+			c->fact = FACT_PATTERN;
+			c->pattern.index = (uint32_t)i;
+			c->pattern.id = p->id;
+			c->pattern.set = r->patterns->digest;
+			return true;
+		}
+		nearest_try(&n, arena_text(r->arena, p->name));
+	}
+	complain(r->complaints, t->place, "there is no pattern for %s%s", token_shown(t).text,
+	    nearest_hint(&n).text);
+	return false;
+}
+
+static bool
+find_fact(struct reader *r, const struct token *t, struct comparison *c)
+{
+	if (r->group != GROUP_NONE) {
+		c->fact = fact_find_in(r->group, t->text);
+		if (c->fact == FACT_COUNT)
+			c->fact = fact_find(t->text);
+		return (c->fact != FACT_COUNT && fact_group(c->fact) == r->group) ||
+		    not_of_group(r, t);
+	}
+	if (span_starts_nocase(t->text, SPAN_LIT("pattern.")))
+		return find_pattern(r, t, c);
+	c->fact = fact_find(t->text);
+	return c->fact != FACT_COUNT || unknown_fact(r, t);
+}
+
 bool
 comparison_parse(struct reader *r, struct comparison *c)
 {
@@ -315,9 +420,9 @@ comparison_parse(struct reader *r, struct comparison *c)
 
 	if (t == NULL || t->kind != TOKEN_WORD || is_keyword(t))
 		return reader_expected(r, "a fact");
-	*c = (struct comparison){ .fact = fact_find(t->text) };
-	if (c->fact == FACT_COUNT || fact_group(c->fact) != GROUP_NONE)
-		return unknown_fact(r, t);
+	*c = (struct comparison){ .fact = FACT_COUNT };
+	if (!find_fact(r, t, c))
+		return false;
 	r->at++;
 	return parse_op(r, c);
 }
@@ -359,31 +464,72 @@ is_equal(const struct comparison *c, enum fact_type type, const struct value *v)
 	return false;
 }
 
-static bool
-is_true(const struct comparison *c, const struct value *v)
+static enum truth
+truth_of(bool b)
+{
+	return b ? TRUTH_YES : TRUTH_NO;
+}
+
+static enum truth
+matches(const struct comparison *c, struct subject *s, const struct value *v)
+{
+	if (s->limits >= MATCH_LIMITS)
+		return TRUTH_UNKNOWN;
+	switch (regex_match(c->regex, v->text, MATCH_STEPS)) {
+	case REGEX_NO:    return TRUTH_NO;
+	case REGEX_YES:   return TRUTH_YES;
+	case REGEX_LIMIT: break;
+	}
+	s->limits++;
+	return TRUTH_UNKNOWN;
+}
+
+static enum truth
+known_value(const struct comparison *c, struct subject *s, const struct value *v)
 {
 	enum fact_type type = fact_row(c->fact)->type;
 
 	switch (c->op) {
-	case OP_EQ: return is_equal(c, type, v);
-	case OP_NE: return !is_equal(c, type, v);
-	case OP_LT: return v->number < c->number;
-	case OP_LE: return v->number <= c->number;
-	case OP_GT: return v->number > c->number;
-	case OP_GE: return v->number >= c->number;
-	case OP_IN: return list_holds(c->list, type, v);
+	case OP_EQ: return truth_of(is_equal(c, type, v));
+	case OP_NE: return truth_of(!is_equal(c, type, v));
+	case OP_LT: return truth_of(v->number < c->number);
+	case OP_LE: return truth_of(v->number <= c->number);
+	case OP_GT: return truth_of(v->number > c->number);
+	case OP_GE: return truth_of(v->number >= c->number);
+	case OP_IN: return truth_of(list_holds(c->list, type, v));
+	case OP_MATCHES: return matches(c, s, v);
 	}
-	return false;
+	return TRUTH_UNKNOWN;
+}
+
+/* A pattern that is not among the hits does not match, if it was looked for. */
+static struct value
+pattern_value(const struct comparison *c, const struct findings *f)
+{
+	const struct pattern_hit *hit = findings_pattern(f, c->pattern.id);
+	bool known = hit != NULL ? !hit->unknown : f->patterns.set == c->pattern.set;
+
+	return (struct value){ .state = known ? FACT_KNOWN : FACT_UNKNOWN,
+		.truth = hit != NULL };
+}
+
+static struct value
+subject_value(const struct comparison *c, const struct subject *s)
+{
+	if (c->fact == FACT_PATTERN)
+		return pattern_value(c, s->findings);
+	return fact_group(c->fact) == GROUP_NONE ? s->findings->values[c->fact] :
+	    *item_value(s->item, c->fact);
 }
 
 enum truth
-comparison_value(const struct comparison *c, const struct findings *f)
+comparison_value(const struct comparison *c, struct subject *s)
 {
-	const struct value *v = &f->values[c->fact];
+	struct value v = subject_value(c, s);
 
-	switch (v->state) {
+	switch (v.state) {
 	case FACT_ABSENT:  return TRUTH_NO;
-	case FACT_KNOWN:   return is_true(c, v) ? TRUTH_YES : TRUTH_NO;
+	case FACT_KNOWN:   return known_value(c, s, &v);
 	case FACT_UNKNOWN: return TRUTH_UNKNOWN;
 	}
 	return TRUTH_UNKNOWN;

@@ -33,8 +33,10 @@ struct compiler {
 static struct reader
 reader_of(struct compiler *c, const struct node *n, size_t at)
 {
-	return (struct reader){
-	    n->tokens, at, n->token_count, n->end, &c->lists, c->arena, c->complaints};
+	return (struct reader){ .tokens = n->tokens, .at = at, .count = n->token_count,
+		.end = n->end, .lists = &c->lists, .arena = c->arena,
+		.complaints = c->complaints, .patterns = c->set->patterns,
+		.matchers = &c->set->matchers };
 }
 
 static bool
@@ -252,6 +254,7 @@ parse_policy_head(struct compiler *c, const struct node *n, struct policy *p)
 		return false;
 	p->name = name->text;
 	p->place = name->place;
+	p->patterns = c->set->patterns;
 	const struct policy *twin = policy_find(c->set, p->name);
 
 	if (twin != NULL) {
@@ -569,6 +572,7 @@ read_tree(struct compiler *c, const struct node *tree)
 
 	c->lists.items = arena_array(c->arena, struct list, lists);
 	c->set->policies = arena_array(c->arena, struct policy, policies);
+	c->set->patterns = patterns_compile(tree, c->arena, c->complaints);
 	c->drafts = arena_array(c->arena, struct draft, policies);
 	for (const struct node *n = tree; n != NULL; n = n->next)
 		if (is_statement(n, "list"))
@@ -593,5 +597,18 @@ policy_compile(const struct settings *s, struct arena *a, struct complaints *com
 		resolve_includes(&c);
 	if (complaints->count == before)
 		check_listeners(&c, s);
-	return complaints->count == before ? c.set : NULL;
+	if (complaints->count == before)
+		return c.set;
+	policy_release(c.set);
+	return NULL;
+}
+
+void
+policy_release(const struct policy_set *set)
+{
+	if (set == NULL)
+		return;
+	patterns_release(set->patterns);
+	for (struct matcher *m = set->matchers; m != NULL; m = m->next)
+		regex_release(m->regex);
 }

@@ -1,5 +1,5 @@
 /*
- * expression.c - infix to postfix (the shunting yard), and the walk over the postfix.
+ * expression.c - infix to postfix (the shunting yard).
  */
 #include "lib/policy/expression.h"
 #include <assert.h>
@@ -7,8 +7,6 @@
 /* At one level of parentheses an `or` waits, an `and` on top of it, then nots and the
    next parenthesis: the last two are what POLICY_DEPTH counts. */
 #define WAITING         (3 * (POLICY_DEPTH + 1))
-/* Operands that wait for those operators, and the one just read. */
-#define OPERANDS        (2 * (POLICY_DEPTH + 1) + 1)
 
 enum pending_kind { PENDING_PARENTHESIS = 0, PENDING_OR, PENDING_AND, PENDING_NOT };
 
@@ -18,9 +16,22 @@ struct parser {
 	struct pending { enum pending_kind kind; struct place place; } waiting[WAITING];
 	size_t             count;
 	unsigned           depth;       /* parentheses and nots that wait */
+	bool               inside;      /* a quantifier's parentheses */
 };
 
-static const char *const groups[] = { "any", "all", "no", "count" };
+static const struct { const char *word; enum quantifier quantifier; } quantifiers[] = {
+	{ "any", QUANTIFIER_ANY }, { "all", QUANTIFIER_ALL }, { "no", QUANTIFIER_NO },
+	{ "count", QUANTIFIER_COUNT },
+};
+
+static const char *
+quantifier_word(enum quantifier q)
+{
+	for (size_t i = 0; i < COUNT_OF(quantifiers); i++)
+		if (quantifiers[i].quantifier == q)
+			return quantifiers[i].word;
+	return "";
+}
 
 static void
 emit(struct parser *p, enum pending_kind kind)
@@ -62,35 +73,93 @@ wait_for(struct parser *p, enum pending_kind kind, struct place place)
 	return true;
 }
 
-/* A group is told by what follows, so that a fact could have the name. */
-static bool
-is_group(const struct reader *r)
+/* QUANTIFIER_NONE if there is none; told by the word that follows, so that a fact could
+   have the name. */
+static enum quantifier
+peek_quantifier(const struct reader *r)
 {
-	for (size_t i = 0; i < COUNT_OF(groups); i++)
-		if (token_is(&r->tokens[r->at], groups[i]) && r->at + 1 < r->count &&
+	for (size_t i = 0; i < COUNT_OF(quantifiers) && r->at + 1 < r->count; i++)
+		if (token_is(&r->tokens[r->at], quantifiers[i].word) &&
 		    r->tokens[r->at + 1].kind == TOKEN_WORD)
-			return true;
+			return quantifiers[i].quantifier;
+	return QUANTIFIER_NONE;
+}
+
+static bool
+read_group_name(struct parser *p, struct step *s)
+{
+	const struct token *t = reader_peek(p->r);
+	struct nearest n = { .word = t->text };
+
+	s->group = group_find(t->text);
+	if (s->group != GROUP_COUNT) {
+		p->r->at++;
+		return reader_takes(p->r, "(") ||
+		    reader_expected(p->r, "( and a condition");
+	}
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
+		nearest_try(&n, group_row((enum fact_group)g)->name);
+	complain(p->r->complaints, t->place, "unknown group %s%s", token_shown(t).text,
+	    nearest_hint(&n).text);
 	return false;
+}
+
+static bool read_condition(struct parser *);
+
+/* QUANTIFIER GROUP ( CONDITION ) [ op NUMBER ].  Inside there is no other, so the parser
+   calls itself no deeper than this. */
+static bool
+read_quantified(struct parser *p, enum quantifier q)
+{
+	size_t at = p->e->count++;
+	struct step *s = &p->e->steps[at];
+	struct parser inner = { .r = p->r, .e = p->e, .inside = true };
+
+	if (p->inside) {
+		complain(p->r->complaints, reader_place(p->r), "`%s' cannot stand in the "
+		    "parentheses of another any, all, no or count", quantifier_word(q));
+		return false;
+	}
+	*s = (struct step){ .kind = STEP_GROUP, .quantifier = q };
+	p->r->at++;
+	if (!read_group_name(p, s))
+		return false;
+	p->r->group = s->group;
+	bool ok = read_condition(&inner);
+
+	p->r->group = GROUP_NONE;
+	s->length = p->e->count - at - 1;
+	return ok && (q != QUANTIFIER_COUNT || comparison_parse_count(p->r, &s->comparison));
+}
+
+/* An item's fact outside of parentheses means that any item is so. */
+static void
+wrap_any(struct parser *p, enum fact_group g)
+{
+	struct step *s = &p->e->steps[p->e->count++];
+
+	s[0] = s[-1];
+	s[-1] = (struct step){ .kind = STEP_GROUP, .quantifier = QUANTIFIER_ANY,
+		.group = g, .length = 1 };
 }
 
 static bool
 read_fact(struct parser *p)
 {
-	const struct token *t = reader_peek(p->r);
+	enum quantifier q = peek_quantifier(p->r);
 
-	if (t != NULL && is_group(p->r)) {
-		complain(p->r->complaints, t->place,
-		    "%s needs groups of facts, which this "
-		    "version does not have",
-		    token_shown(t).text);
-		return false;
-	}
+	if (q != QUANTIFIER_NONE)
+		return read_quantified(p, q);
 	struct step *s = &p->e->steps[p->e->count];
 
 	if (!comparison_parse(p->r, &s->comparison))
 		return false;
+	enum fact_group g = fact_group(s->comparison.fact);
+
 	p->e->count++;
 	p->e->per_recipient |= fact_row(s->comparison.fact)->per_recipient;
+	if (g != GROUP_NONE && !p->inside)
+		wrap_any(p, g);
 	return true;
 }
 
@@ -130,13 +199,28 @@ close_parenthesis(struct parser *p)
 	return true;
 }
 
+static bool
+has_parenthesis(const struct parser *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->waiting[i].kind == PENDING_PARENTHESIS)
+			return true;
+	return false;
+}
+
 /* Closing parentheses, then `and` or `or`: *more; else the condition's end. */
 static bool
 read_operator(struct parser *p, bool *more)
 {
-	while (reader_takes(p->r, ")"))
+	while (reader_takes(p->r, ")")) {
+		if (p->inside && !has_parenthesis(p)) {
+			settle(p, PENDING_OR);
+			*more = false;
+			return true;
+		}
 		if (!close_parenthesis(p))
 			return false;
+	}
 	struct place at = reader_place(p->r);
 
 	*more = true;
@@ -151,7 +235,7 @@ read_operator(struct parser *p, bool *more)
 	*more = false;
 	settle(p, PENDING_OR);
 	if (p->count == 0)
-		return true;
+		return !p->inside || reader_expected(p->r, "and, or, or a )");
 	return reader_expected(p->r, arena_printf(p->r->arena,
 					 "and, or, or a ) for the ( "
 					 "of line %u, column %u",
@@ -171,13 +255,17 @@ is_own_client(const struct comparison *c)
 static bool
 needs_own_client(const struct expression *e)
 {
-	bool stack[OPERANDS];
+	bool stack[EXPRESSION_OPERANDS];
 	size_t n = 0;
 
 	for (size_t i = 0; i < e->count; i++)
 		switch (e->steps[i].kind) {
 		case STEP_COMPARE:
 			stack[n++] = is_own_client(&e->steps[i].comparison);
+			break;
+		case STEP_GROUP:
+			stack[n++] = false;
+			i += e->steps[i].length;
 			break;
 		case STEP_NOT:
 			stack[n - 1] = false;
@@ -194,74 +282,26 @@ needs_own_client(const struct expression *e)
 	return stack[0];
 }
 
+static bool
+read_condition(struct parser *p)
+{
+	bool more = true;
+
+	while (more)
+		if (!read_operand(p) || !read_operator(p, &more))
+			return false;
+	return true;
+}
+
 const struct expression *
 expression_parse(struct reader *r)
 {
 	struct parser p = { .r = r, .e = arena_new(r->arena, struct expression) };
-	bool more = true;
 
-	/* Every step comes from a token of its own. */
-	p.e->steps = arena_array(r->arena, struct step, r->count - r->at);
-	while (more)
-		if (!read_operand(&p) || !read_operator(&p, &more))
-			return NULL;
+	/* A step comes from a token of its own, but an item's fact may give two. */
+	p.e->steps = arena_array(r->arena, struct step, 2 * (r->count - r->at) + 1);
+	if (!read_condition(&p))
+		return NULL;
 	p.e->needs_own_client = needs_own_client(p.e);
 	return p.e;
-}
-
-/* A value, and the fact of the term at which it was certain, read from the left. */
-struct operand { enum truth truth; enum fact fact; };
-
-static enum truth
-opposite(enum truth t)
-{
-	switch (t) {
-	case TRUTH_NO:      return TRUTH_YES;
-	case TRUTH_YES:     return TRUTH_NO;
-	case TRUTH_UNKNOWN: return TRUTH_UNKNOWN;
-	}
-	return TRUTH_UNKNOWN;
-}
-
-/* `strong` decides alone: no for `and`, yes for `or`; else an unknown one decides, else
-   the last one read. */
-static struct operand
-join(struct operand a, struct operand b, enum truth strong)
-{
-	if (a.truth == strong)
-		return a;
-	if (b.truth == strong)
-		return b;
-	return a.truth == TRUTH_UNKNOWN ? a : b;
-}
-
-enum truth
-expression_value(const struct expression *e, const struct findings *f, enum fact *decided)
-{
-	struct operand stack[OPERANDS];
-	size_t n = 0;
-
-	for (size_t i = 0; i < e->count; i++) {
-		const struct step *s = &e->steps[i];
-
-		switch (s->kind) {
-		case STEP_COMPARE:
-			stack[n++] = (struct operand){
-			    comparison_value(&s->comparison, f), s->comparison.fact};
-			break;
-		case STEP_NOT:
-			stack[n - 1].truth = opposite(stack[n - 1].truth);
-			break;
-		case STEP_AND:
-			n--;
-			stack[n - 1] = join(stack[n - 1], stack[n], TRUTH_NO);
-			break;
-		case STEP_OR:
-			n--;
-			stack[n - 1] = join(stack[n - 1], stack[n], TRUTH_YES);
-			break;
-		}
-	}
-	*decided = stack[0].fact;
-	return stack[0].truth;
 }

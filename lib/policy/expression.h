@@ -2,15 +2,26 @@
  * expression.h - conditions: comparisons joined by not, and, or.
  *
  * A condition is kept in postfix order (a b and c or): it is read with one stack
- * and evaluated with another, both bounded by POLICY_DEPTH, without recursion.
+ * and evaluated with another, both bounded by POLICY_DEPTH, without recursion.  What a
+ * quantifier has in its parentheses follows it (any a b and), as many steps as it says,
+ * and holds no quantifier.
  */
 #ifndef LIB_POLICY_EXPRESSION_H
 #define LIB_POLICY_EXPRESSION_H
 #include "lib/policy/comparison.h"
 
-enum step_kind { STEP_COMPARE = 0, STEP_NOT, STEP_AND, STEP_OR };
+/* Operands that wait for an operator, and the one just read. */
+#define EXPRESSION_OPERANDS (2 * (POLICY_DEPTH + 1) + 1)
 
-struct step { enum step_kind kind; struct comparison comparison; };
+enum step_kind { STEP_COMPARE = 0, STEP_NOT, STEP_AND, STEP_OR, STEP_GROUP };
+
+struct step {
+	enum step_kind    kind;
+	struct comparison comparison;   /* STEP_GROUP: of the count, if it is one */
+	enum quantifier   quantifier;
+	enum fact_group        group;
+	size_t            length;       /* steps inside */
+};
 
 struct expression {
 	struct step *steps;

@@ -3,13 +3,14 @@
  *
  * See docs/policy.md.  A policy is a pure function: same findings, same lists,
  * same verdict.  Three values: a comparison with an unknown fact is unknown; not,
- * and, or follow Kleene; an unknown condition does not fire.
+ * and, or and the quantifiers follow Kleene; an unknown condition does not fire.
  */
 #ifndef LIB_POLICY_POLICY_H
 #define LIB_POLICY_POLICY_H
 #include "lib/base/arena.h"
 #include "lib/config/settings.h"
 #include "lib/finding/fact.h"
+#include "lib/pattern/pattern.h"
 
 enum truth { TRUTH_NO = 0, TRUTH_YES, TRUTH_UNKNOWN };
 
@@ -48,12 +49,16 @@ struct policy {
 	struct place  place;
 	struct rule  *rules;            /* the last one is `otherwise`: it always fires */
 	size_t        rule_count;
+	const struct pattern_set *patterns;
 };
 
+struct matcher { struct regex *regex; struct matcher *next; };
 struct policy_set {
 	struct policy *policies;
 	size_t         policy_count;
 	unsigned       slots;           /* rules in all, for counters */
+	struct pattern_set *patterns;   /* all `pattern' statements, not prepared */
+	struct matcher     *matchers;   /* regular expressions of the rules       */
 };
 
 #define POLICY_RULES    1000            /* a policy, included ones and not `otherwise' */
@@ -63,13 +68,17 @@ struct policy_set {
 #define POLICY_DEPTH    64              /* of parentheses and nots */
 #define POLICY_CHANGES  100             /* header edits of one verdict */
 
-/* All `policy` and `list` statements of the tree (lists: inline).  NULL and complaints
+/* All `policy`, `list` and `pattern` statements of the tree (lists: inline).  NULL and complaints
    on errors; also checks each listener: its policy exists; with `queue after` a reject
    needs client.authenticated or client.local and-ed to the rule's whole condition (or
    to every branch of an `or'; under a `not' it does not count), and cannot be in
-   `otherwise'; monitor rules are free.  The tree must live as long as the set. */
+   `otherwise'; monitor rules are free.  The tree must live as long as the set, and the
+   arena stay where it is. */
 struct policy_set *policy_compile(const struct settings *, struct arena *,
     struct complaints *);
+/* Gives back what is not the arena's (machine code of regular expressions): before
+   arena_free.  NULL is nothing. */
+void policy_release(const struct policy_set *);
 const struct policy *policy_find(const struct policy_set *, struct span name);
 
 /* What became of one rule in a walk. */
@@ -79,12 +88,26 @@ enum trace_result {
 	TRACE_FIRED,
 	TRACE_UNKNOWN,
 };
+enum quantifier {
+	QUANTIFIER_NONE = 0, QUANTIFIER_ANY, QUANTIFIER_ALL, QUANTIFIER_NO, QUANTIFIER_COUNT,
+};
+#define TRACE_NO_ITEM UINT32_MAX
 struct trace {
 	enum trace_result result;
 	/* Of the term at which the result was certain, read from the left, or of the
 	   first unknown one; FACT_COUNT: skipped, or `otherwise'. */
 	enum fact         fact;
+	/* An item fact: the item that decided (the first that is as asked; for `all', that
+	   is not; the first unknown one), or none of them alone: then `fact' is the first of
+	   the parentheses.  FACT_PATTERN: index of the pattern. */
+	enum quantifier   quantifier;
+	uint32_t          item;
+	uint32_t          matched;      /* QUANTIFIER_COUNT: items known to be as asked */
 };
+/* What decided, for record and explain: "sender", "pattern.invoice", "any attachment:
+   'invoice.pdf.exe' (type = 'exe')"; empty if nothing did. */
+struct span trace_text(const struct trace *, const struct policy *,
+    const struct findings *, struct arena *);
 
 struct verdict {
 	enum fate      fate;
@@ -119,7 +142,7 @@ void policy_walk_recipient(struct policy_walk *, struct arena *, struct verdict 
 
 /* One condition alone (tests, tools). */
 enum truth expression_value(const struct expression *, const struct findings *,
-    enum fact *decided);
+    struct trace *decided);
 
 /* Same deliveries?  Accepts whose collected changes are equal. */
 bool verdict_same_changes(const struct verdict *, const struct verdict *);

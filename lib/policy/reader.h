@@ -4,6 +4,7 @@
 #ifndef LIB_POLICY_READER_H
 #define LIB_POLICY_READER_H
 #include "lib/policy/list.h"
+#include "lib/policy/policy.h"
 
 struct lists { struct list *items; size_t count; };
 
@@ -14,6 +15,9 @@ struct reader {
 	const struct lists  *lists;
 	struct arena        *arena;
 	struct complaints   *complaints;
+	enum fact_group           group;     /* inside its parentheses */
+	const struct pattern_set *patterns;     /* NULL: there are none */
+	struct matcher     **matchers;  /* the policy set's, to be added to; may be NULL */
 };
 
 /* The next token, not taken; NULL at the end. */

@@ -3,6 +3,7 @@
  */
 #include "lib/policy/expression.h"
 #include "lib/policy/policy.h"
+#include "lib/base/buf.h"
 #include <assert.h>
 
 /* What a rule without recipient terms gave for this message. */
@@ -31,11 +32,11 @@ policy_walk_begin(struct policy_walk *w, const struct policy *p, const struct fi
 static struct trace
 rule_value(const struct rule *r, const struct findings *f)
 {
-	struct trace t = { TRACE_FIRED, FACT_COUNT };
+	struct trace t = { .result = TRACE_FIRED, .fact = FACT_COUNT };
 
 	if (r->when == NULL)
 		return t;
-	switch (expression_value(r->when, f, &t.fact)) {
+	switch (expression_value(r->when, f, &t)) {
 	case TRUTH_NO:
 		t.result = TRACE_NO;
 		break;
@@ -106,6 +107,82 @@ policy_walk_recipient(struct policy_walk *w, struct arena *a, struct verdict *v)
 		v->traces[i] = cached_value(w, i);
 		apply(&p->rules[i], v->traces[i], a, v);
 	}
+}
+
+/* --- what decided, in words --- */
+
+static const char *
+quantifier_name(enum quantifier q)
+{
+	switch (q) {
+	case QUANTIFIER_NONE:  break;
+	case QUANTIFIER_ANY:   return "any";
+	case QUANTIFIER_ALL:   return "all";
+	case QUANTIFIER_NO:    return "no";
+	case QUANTIFIER_COUNT: return "count";
+	}
+	return "";
+}
+
+/* 'invoice.pdf.exe' (type = 'exe') */
+static void
+print_decider(struct buf *b, const struct trace *t, const struct item *item)
+{
+	const struct group_row *row = group_row(item->group);
+
+	if (item_value(item, row->first)->state == FACT_KNOWN)
+		value_print(b, row->first, item_value(item, row->first));
+	else
+		buf_printf(b, "number %u", t->item + 1);
+	if (t->fact == row->first)
+		return;
+	buf_printf(b, " (%s = ", fact_row(t->fact)->name + strlen(row->name) + 1);
+	value_print(b, t->fact, item_value(item, t->fact));
+	buf_byte(b, ')');
+}
+
+static void
+print_quantified(struct buf *b, const struct trace *t, const struct findings *f)
+{
+	enum fact_group g = fact_group(t->fact);
+	const struct items *all = &f->groups[g];
+
+	buf_printf(b, "%s %s: ", quantifier_name(t->quantifier), group_row(g)->name);
+	if (all->reason.len > 0) {
+		buf_add(b, all->reason);
+		return;
+	}
+	if (t->quantifier == QUANTIFIER_COUNT)
+		buf_printf(b, "%u of %zu%s", t->matched, all->count,
+		    t->item < all->count ? ", first " : "");
+	if (t->item < all->count)
+		print_decider(b, t, all->list[t->item]);
+	else if (t->quantifier != QUANTIFIER_COUNT)
+		buf_printf(b, t->quantifier == QUANTIFIER_ALL && t->result != TRACE_UNKNOWN ?
+		    "each of %zu" : "none of %zu", all->count);
+	if (all->cut)
+		buf_printf(b, ", and perhaps more");
+}
+
+struct span
+trace_text(const struct trace *t, const struct policy *p, const struct findings *f,
+    struct arena *a)
+{
+	struct buf b = { 0 };
+
+	if (t->fact == FACT_COUNT)
+		return SPAN_NONE;
+	if (t->fact == FACT_PATTERN && p->patterns != NULL && t->item < p->patterns->count) {
+		buf_printf(&b, "pattern.");
+		buf_add(&b, p->patterns->list[t->item].name);
+	} else if (fact_group(t->fact) == GROUP_NONE)
+		return span_text(fact_row(t->fact)->name);
+	else
+		print_quantified(&b, t, f);
+	struct span text = arena_span(a, buf_span(&b));
+
+	buf_free(&b);
+	return text;
 }
 
 void

@@ -96,20 +96,35 @@ reply_line(struct reply_reader *r, struct span line, struct error *err)
 	return ST_OK;
 }
 
-/* Where the line ends in `in`; what belongs to it has been kept. */
+/* Where the line ends in `in`; as much of it as there is room for has been kept. */
 static enum status
 line_take(struct reply_reader *r, struct span in, size_t *used, struct error *err)
 {
 	size_t end = span_find(in, '\n');
 	size_t n = end < in.len ? end + 1 : in.len;
+	size_t room = sizeof r->line - r->line_len;
+	size_t kept = n < room ? n : room;
 
 	*used += n;
-	if (n > sizeof r->line - r->line_len)
+	memcpy(r->line + r->line_len, in.ptr, kept);
+	r->line_len += kept;
+	r->skipped += n - kept;
+	if (r->skipped > REPLY_SKIP_BYTES)
 		return fail(err, ST_PERM, "reply", "a line of more than %d bytes",
-		    REPLY_LINE_BYTES);
-	memcpy(r->line + r->line_len, in.ptr, n);
-	r->line_len += n;
+		    REPLY_SKIP_BYTES);
 	return end < in.len ? ST_OK : ST_MORE;
+}
+
+/* Without its newline, which a cut line has lost already. */
+static struct span
+line_end(struct reply_reader *r)
+{
+	size_t len = r->skipped > 0 ? r->line_len : r->line_len - 1;
+
+	if (r->skipped == 0 && len > 0 && r->line[len - 1] == '\r')
+		len--;
+	r->line_len = r->skipped = 0;
+	return (struct span){ (const uint8_t *)r->line, len };
 }
 
 enum status
@@ -122,12 +137,7 @@ reply_read(struct reply_reader *r, struct span in, size_t *used, struct error *e
 		st = line_take(r, span_slice(in, *used, in.len), used, err);
 		if (st != ST_OK)
 			return st;
-		size_t len = r->line_len - 1;
-
-		if (len > 0 && r->line[len - 1] == '\r')
-			len--;
-		r->line_len = 0;
-		st = reply_line(r, (struct span){ (const uint8_t *)r->line, len }, err);
+		st = reply_line(r, line_end(r), err);
 	}
 	return st;
 }

@@ -5,7 +5,8 @@
 #define LIB_SMTP_REPLY_H
 #include "lib/base/base.h"
 
-#define REPLY_LINE_BYTES 2048           /* a longer line is a protocol error    */
+#define REPLY_LINE_BYTES 2048           /* what is longer is cut                */
+#define REPLY_SKIP_BYTES 65536          /* cut off a line; more is a protocol error */
 #define REPLY_LINES      200            /* more lines are a protocol error      */
 #define REPLY_TEXT_BYTES 900            /* kept of all lines together           */
 
@@ -18,7 +19,7 @@ struct smtp_reply {
 
 struct reply_reader {
 	char     line[REPLY_LINE_BYTES];
-	size_t   line_len;
+	size_t   line_len, skipped;     /* skipped: of this line, beyond the room */
 	unsigned lines;
 	struct smtp_reply reply;
 	void   (*on_line)(void *, struct span text);    /* may be NULL */

@@ -34,12 +34,27 @@ server_enter(struct smtp_server *s, enum server_state next)
 }
 
 /* One line, escaped and not too long. */
+/* Backslashes stay: a next hop's reply within was escaped when it was read. */
+static void
+server_text(struct buf *out, struct span text)
+{
+	while (text.len > 0) {
+		size_t n = span_find(text, '\\');
+
+		text_escape(out, span_slice(text, 0, n), REPLY_BYTES, false);
+		if (n < text.len)
+			buf_byte(out, text.ptr[n++]);
+		text = span_slice(text, n, text.len);
+	}
+}
+
 static void
 server_line(struct smtp_server *s, const char *reply)
 {
 	size_t before = buf_len(&s->out), most = before + REPLY_BYTES - 2;
+	struct span text = span_text(reply);
 
-	text_escape(&s->out, span_text(reply), REPLY_BYTES, false);
+	server_text(&s->out, text.len > REPLY_BYTES ? span_slice(text, 0, REPLY_BYTES) : text);
 	if (buf_len(&s->out) > most)
 		s->out.to = s->out.from + most;
 	buf_add(&s->out, SPAN_LIT("\r\n"));

@@ -358,6 +358,21 @@ put_request(struct transaction *t, const struct verdict *v)
 	return p.full ? 0 : p.len;
 }
 
+/* It can never be rewritten - thousands of header fields, say: its recipients' copies are
+   kept, and the variant is gone. */
+static void
+keep_variant(struct transaction *t)
+{
+	struct variant *v = &t->variants[t->current];
+
+	for (size_t i = 0; i < v->row_count; i++) {
+		t->rows[v->rows[i]].quarantine = SPAN_LIT("unscannable");
+		t->rows[v->rows[i]].reply = SPAN_LIT("554 5.6.0 The header cannot be rewritten");
+	}
+	t->variants[t->current] = t->variants[--t->variant_count];
+	begin_rewrite(t);
+}
+
 static void
 rewritten(struct job *j, enum status st, enum packet_type type, struct unpack body,
     struct error *err)
@@ -380,7 +395,10 @@ rewritten(struct job *j, enum status st, enum packet_type type, struct unpack bo
 	}
 	log_event(&t->gateway->log, EVENT_INSPECTOR, LOG_IS_WARNING, "id", t->id, "problem",
 	    st != ST_OK ? err->text : "no usable edits", NULL);
-	transaction_defer(t, "451 4.3.0 The message could not be rewritten");
+	if (answer.status == ST_PERM)
+		keep_variant(t);
+	else
+		transaction_defer(t, "451 4.3.0 The message could not be rewritten");
 }
 
 /* One variant after the other; those without changes need none. */

@@ -803,9 +803,10 @@ connection_tick(struct connection *c)
 		return;
 	if (c->connecting)
 		connection_failed(c, "the connection was not answered in time");
-	else if (c->delivery != NULL)
+	else if (c->delivery != NULL) {
+		c->heard = true;        /* silent is not stale: it may have the message */
 		connection_lost(c, "timed out");
-	else {
+	} else {
 		smtp_client_quit(c->client);
 		struct span out = buf_span(smtp_client_output(c->client));
 

@@ -187,8 +187,7 @@ record_walk(struct transaction *t, struct record_walk *w, const struct verdict *
 
 		w->traces[i] = (struct record_trace){ .rule = rule->name,
 		    .monitor = rule->monitor, .result = (uint8_t)trace->result };
-		if (trace->fact < FACT_COUNT)
-			w->traces[i].fact = span_text(fact_row(trace->fact)->name);
+		w->traces[i].fact = trace_text(trace, p, &t->findings, t->arena);
 		if (rule->monitor && trace->result == TRACE_FIRED && rule->has_fate)
 			w->traces[i].would = span_text(fate_name(rule->fate));
 	}

@@ -173,6 +173,22 @@ session_configure(struct session *s)
 	};
 }
 
+static bool
+in_networks(const struct networks *n, const struct address *a)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (network_holds(&n->items[i], a))
+			return true;
+	return false;
+}
+
+/* One that may say XFORWARD. */
+static bool
+is_client(const struct session *s)
+{
+	return !s->has_peer || in_networks(&session_door(s)->listener->clients, &s->peer);
+}
+
 /* Between transactions: the newest configuration, if the listener still is in it. */
 static void
 session_renew(struct session *s)
@@ -185,6 +201,8 @@ session_renew(struct session *s)
 			snapshot_drop(s->snapshot);
 			s->snapshot = snapshot_hold(newest);
 			s->listener = (unsigned)i;
+			s->trusted = is_client(s);
+			break;
 		}
 	session_configure(s);
 	smtp_server_configure(s->server, &s->config);
@@ -345,15 +363,6 @@ session_answer(struct session *s, const char *const *replies, size_t count)
 
 /* --- its beginning --- */
 
-static bool
-in_networks(const struct networks *n, const struct address *a)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (network_holds(&n->items[i], a))
-			return true;
-	return false;
-}
-
 static void
 refuse_connection(struct gateway *g, int fd, const char *reply)
 {
@@ -373,8 +382,7 @@ session_create(struct port *p, int fd)
 	s->began = s->since = now_ms();
 	s->has_peer = net_peer(fd, &s->peer, &s->peer_port);
 	net_local(fd, &s->local, &s->local_port);
-	s->trusted = !s->has_peer ||
-	    in_networks(&session_door(s)->listener->clients, &s->peer);
+	s->trusted = is_client(s);
 	session_configure(s);
 	s->server = smtp_server_create(&s->config);
 	event_assign(&s->readable, g->base, fd, EV_READ | EV_PERSIST, on_readable, s);

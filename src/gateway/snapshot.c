@@ -23,6 +23,7 @@ snapshot_drop(struct snapshot *s)
 		munmap(s->counters, s->counters_bytes);
 	if (s->bundle != NULL)
 		munmap(s->bundle, s->bundle_bytes);
+	policy_release(s->policies);
 	arena_free(&s->arena);
 	free(s);
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define FAST_DEATH_MS 5000 /* so soon after its start: wait before the next */
-#define FAST_LEAVE_MS 200  /* the same for one that left in order */
+#define FAST_LEAVE_MS 200  /* between starts of those that leave in order */
 #define BACKOFF_MAX_MS 30000
 #define SILENCE_MAX_MS 60000 /* a gateway without PONG */
 #define ANSWER_MS 15000
@@ -308,12 +308,16 @@ describe_end(char out[80], int status)
 		snprintf(out, 80, "ended with status %d", WEXITSTATUS(status));
 }
 
+/* One that left in order has done its work: its next start is only kept from following
+   too fast. */
 static uint64_t
 backoff_ms(struct process *p, bool in_order)
 {
 	uint64_t age = clock_ms() - p->started_ms;
 
-	if (age >= (in_order ? FAST_LEAVE_MS : FAST_DEATH_MS)) {
+	if (in_order)
+		return age < FAST_LEAVE_MS ? FAST_LEAVE_MS - age : 0;
+	if (age >= FAST_DEATH_MS) {
 		p->fast_deaths = 0;
 		return 0;
 	}

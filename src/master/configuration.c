@@ -172,6 +172,7 @@ configuration_drop(struct configuration **c)
 	*c = NULL;
 	if (gone == NULL || --gone->refs > 0)
 		return;
+	policy_release(gone->policies);
 	arena_free(&gone->arena);
 	free(gone);
 }

@@ -120,8 +120,8 @@ facts(struct buf *b, const struct record *r)
 	}
 }
 
-/* The fact that decided: with its value where the record has it.  A fact that differs per
-   recipient is not among the findings. */
+/* What decided: a fact with its value where the record has it (one that differs per
+   recipient is not among the findings), or an item in words, which are printed already. */
 static void
 deciding_fact(struct buf *b, const struct record *r, struct span name)
 {
@@ -134,7 +134,7 @@ deciding_fact(struct buf *b, const struct record *r, struct span name)
 			buf_byte(b, ')');
 			return;
 		}
-	show(b, name);
+	show_printed(b, name);
 	buf_printf(b, ")");
 }
 

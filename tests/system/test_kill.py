@@ -101,18 +101,20 @@ def check_exact(fates, taken, kept, report, breaks: int = 0) -> None:
     assert not set(copies) - set(fates), "mails that nobody sent"
     missing = [n for n, fate in fates.items() if fate.code == 250 and not copies[n]]
     assert not missing, f"{len(missing)} answered 250 and gone: {missing[:20]}"
-    allowed = {n: (fate.code == 250) + fate.lost + fate.deferred for n, fate in fates.items()}
-    extra = {n: (copies[n], fates[n]) for n in copies if copies[n] > allowed[n]}
-    assert not extra, f"copies without a lost reply: {list(extra.items())[:20]}"
     doubles = [n for n in copies if copies[n] > 1]
-    unexplained = [n for n in doubles if not fates[n].lost and "lost" not in taken.get(n, ())]
-    assert len(unexplained) <= breaks * CONNECTIONS, f"{len(unexplained)} came twice"
+    # A reply of the next hop that was lost may be behind one copy each: the gateway tries
+    # again where a kept connection was closed without a word, else the client does.
+    answered = {n: copies[n] - taken.get(n, []).count("lost") for n in copies}
+    extra = {n: (taken.get(n), kept.get(n), fates[n]) for n in answered
+             if answered[n] > (fates[n].code == 250) + fates[n].lost}
+    assert len(extra) <= breaks * CONNECTIONS, \
+        f"{len(extra)} with copies for no reason: {list(extra.items())[:20]}"
     report(f"{len(fates)} mails, {sum(f.code == 250 for f in fates.values())} answered 250, "
            f"{sum(f.code > 250 for f in fates.values())} refused; "
            f"{sum(f.lost for f in fates.values())} replies lost, "
            f"{sum(f.deferred for f in fates.values())} deferred at the end; "
            f"{len(taken)} at the next hop, {len(kept)} in quarantine, {len(doubles)} twice "
-           f"or more ({len(unexplained)} where both replies were sent)")
+           f"or more ({len(extra)} by a kill and no lost reply)")
 
 
 def check_log(log: str) -> None:
@@ -215,9 +217,8 @@ def test_variants_with_a_kill_between_dots(sallyport, next_hop, process):
              all(row["state"] == "running" for row in daemon.status()["processes"]))
     assert first in (0, 451)
     assert retry(daemon, hop)[-1] == 250
-    copies = copies_of(hop)
-    assert copies["two@example.org"] == 1
-    assert copies["one@example.org"] == (2 if process == "gateway" else 1)
+    # The dots are sent together: either can be the first.
+    assert sorted(copies_of(hop).values()) == [1, 2 if process == "gateway" else 1]
 
 
 def test_variants_under_kills(sallyport, next_hop):

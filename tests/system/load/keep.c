@@ -8,8 +8,8 @@
  *   ID WHAT         taken; taken and the reply not sent (lost); cut (not whole)
  *
  * One message in SHARE (0: none) meets each of: 451 and 550 to RCPT, 451, 552 and a
- * closed connection at its end, and a reply that is lost.  Each reply to a message waits
- * for up to 20 ms.  Half of the connections are offered CHUNKING.  A process a
+ * closed connection at its end, and a reply that is lost; and each reply to a message
+ * waits for up to 20 ms.  Half of the connections are offered CHUNKING.  A process a
  * connection, all of one process group; SIGKILL loses nothing that was answered.
  */
 #include <arpa/inet.h>
@@ -126,7 +126,8 @@ end_of_message(struct talk *t)
 	unsigned id;
 	bool whole = is_whole(t, &id), lost = happens(t);
 
-	usleep(any(t, 20000));
+	if (t->share > 0)
+		usleep(any(t, 20000));
 	if (happens(t))
 		_exit(0);
 	if (happens(t))

@@ -125,6 +125,27 @@ test_take_stage(void **state)
 	assert_false(to.values[FACT_CLIENT_LOCAL].truth);
 }
 
+static void
+fill_items(struct findings *f, struct arena *arena)
+{
+	struct item *i = findings_add(f, GROUP_ATTACHMENT, arena);
+	struct address a;
+
+	assert_true(address_parse(SPAN_LIT("192.0.2.9"), &a));
+	item_set_text(i, FACT_ATTACHMENT_NAME, SPAN_LIT("a.exe"));
+	item_set_number(i, FACT_ATTACHMENT_CLASS, ATTACHMENT_CLASS_EXECUTABLE);
+	item_set_truth(i, FACT_ATTACHMENT_UNSCANNABLE, true);
+	findings_add(f, GROUP_ATTACHMENT, arena);
+	i = findings_add(f, GROUP_RECEIVED, arena);
+	item_set_address(i, FACT_RECEIVED_ADDRESS, &a);
+	findings_cut(f, GROUP_RECEIVED);
+	i = findings_add(f, GROUP_LINK, arena);
+	item_set_unknown(i, FACT_LINK_DOMAIN, "list");
+	findings_set_unknown(f, FACT_SIGNATURE_NAME, "why");
+	findings_set_patterns(f, 77);
+	findings_add_pattern(f, 0x0102030405060708, SPAN_LIT("p"), true, arena);
+}
+
 /* One fact of each shape in the flat form. */
 static void
 fill(struct findings *f)
@@ -148,15 +169,34 @@ same_value(const struct value *a, const struct value *b)
 	    memcmp(&a->address, &b->address, sizeof a->address) == 0;
 }
 
+/* How many of the items of b are those of a, from the first. */
+static size_t
+same_items(const struct items *a, const struct items *b)
+{
+	size_t n = 0;
+
+	for (; n < a->count && n < b->count; n++) {
+		const struct group_row *row = group_row(a->list[n]->group);
+
+		if (b->list[n]->group != a->list[n]->group)
+			return n;
+		for (unsigned i = 0; i < (unsigned)(row->end - row->first); i++)
+			if (!same_value(&a->list[n]->values[i], &b->list[n]->values[i]))
+				return n;
+	}
+	return n;
+}
+
 static void
 test_round_trip(void **state)
 {
-	uint8_t bytes[500];
+	uint8_t bytes[700];
 	struct pack p = { bytes, 0, sizeof bytes, false };
 	struct findings in, out;
 	struct arena arena = { 0 };
 
 	fill(&in);
+	fill_items(&in, &arena);
 	findings_pack(&p, &in);
 	assert_false(p.full);
 	memcpy(bytes + p.len, "rest", 4);
@@ -164,8 +204,118 @@ test_round_trip(void **state)
 
 	assert_true(findings_unpack(&u, &out, &arena));
 	assert_true(span_equal(u.rest, SPAN_LIT("rest")));
-	for (size_t i = 0; i < FACT_COUNT; i++)
+	for (size_t i = 0; i < FACT_MESSAGE_COUNT; i++)
 		assert_true(same_value(&in.values[i], &out.values[i]));
+	for (unsigned g = 0; g < GROUP_COUNT; g++)
+		assert_int_equal(same_items(&in.groups[g], &out.groups[g]),
+		    in.groups[g].count);
+	assert_true(out.groups[GROUP_RECEIVED].cut && !out.groups[GROUP_LINK].cut);
+	assert_true(span_equal(out.groups[GROUP_SIGNATURE].reason, SPAN_LIT("why")));
+	assert_int_equal(out.patterns.set, 77);
+	assert_non_null(findings_pattern(&out, 0x0102030405060708));
+	assert_null(findings_pattern(&out, 1));
+	arena_free(&arena);
+}
+
+/* In every smaller room: the facts whole, of each group the first items and the cut flag
+   where there are fewer, and never a group for nothing while another has more than its
+   share. */
+static void
+test_rooms(void **state)
+{
+	enum { ITEMS = 40 };
+	static const enum fact names[] = { FACT_ATTACHMENT_NAME, FACT_LINK_URL,
+		FACT_HEADER_FIELD_VALUE };
+	static uint8_t bytes[1 << 16];
+	struct arena arena = { 0 };
+	struct findings in = { 0 }, out;
+
+	findings_set_text(&in, FACT_HEADER_SUBJECT, SPAN_LIT("subject"));
+	findings_set_patterns(&in, 5);
+	for (unsigned i = 0; i < ITEMS; i++)
+		for (size_t n = 0; n < COUNT_OF(names); n++) {
+			struct item *item = findings_add(&in, fact_group(names[n]), &arena);
+
+			item_set_text(item, names[n], span_text(arena_printf(&arena, "%*u",
+			    (int)(10 + 30 * n), i)));
+			findings_add_pattern(&in, i, SPAN_LIT("p"), false, &arena);
+		}
+	struct pack whole = { bytes, 0, sizeof bytes, false };
+
+	findings_pack(&whole, &in);
+	for (size_t cap = 0; cap <= whole.len; cap++) {
+		struct pack p = { bytes, 0, cap, false };
+
+		findings_pack(&p, &in);
+		struct unpack u = { { bytes, p.len }, p.full };
+
+		if (p.full) {
+			assert_true(cap < 100);
+			continue;
+		}
+		assert_true(findings_unpack(&u, &out, &arena));
+		for (size_t n = 0; n < COUNT_OF(names); n++) {
+			const struct items *have = &out.groups[fact_group(names[n])];
+			const struct items *all = &in.groups[fact_group(names[n])];
+
+			assert_int_equal(same_items(all, have), have->count);
+			assert_int_equal(have->cut, have->count < ITEMS);
+			assert_true(cap < 1600 || have->count > 0);
+		}
+		assert_int_equal(out.patterns.set,
+		    out.patterns.count < in.patterns.count ? 0 : 5);
+	}
+	arena_free(&arena);
+}
+
+static void
+test_limits(void **state)
+{
+	struct arena arena = { 0 };
+	struct findings f = { 0 };
+
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++) {
+		const struct group_row *row = group_row((enum fact_group)g);
+
+		assert_int_equal(group_find(span_text(row->name)), g);
+		for (size_t i = 0; i < row->limit; i++)
+			assert_non_null(findings_add(&f, (enum fact_group)g, &arena));
+		assert_false(f.groups[g].cut);
+		assert_null(findings_add(&f, (enum fact_group)g, &arena));
+		assert_true(f.groups[g].cut);
+		for (unsigned i = row->first; i < row->end; i++) {
+			const char *dot = strchr(fact_row((enum fact)i)->name, '.');
+
+			assert_int_equal(fact_group((enum fact)i), g);
+			assert_int_equal(fact_find_in((enum fact_group)g, span_text(dot + 1)), i);
+			assert_memory_equal(fact_row((enum fact)i)->name, row->name,
+			    strlen(row->name));
+		}
+	}
+	item_set_truth(NULL, FACT_LINK_DIFFERS, true);
+	findings_set_patterns(&f, 1);
+	for (size_t i = 0; i < PATTERN_HITS; i++)
+		findings_add_pattern(&f, i, SPAN_NONE, false, &arena);
+	assert_int_equal(f.patterns.set, 1);
+	findings_add_pattern(&f, 9999, SPAN_NONE, false, &arena);
+	assert_int_equal(f.patterns.set, 0);
+	arena_free(&arena);
+}
+
+static void
+test_item_print(void **state)
+{
+	struct arena arena = { 0 };
+	struct findings f = { 0 };
+	struct buf b = { 0 };
+
+	fill_items(&f, &arena);
+	item_print(&b, f.groups[GROUP_ATTACHMENT].list[0]);
+	assert_string_equal(buf_text(&b), "'a.exe' class = executable, unscannable");
+	buf_take(&b, buf_len(&b));
+	item_print(&b, f.groups[GROUP_ATTACHMENT].list[1]);
+	assert_string_equal(buf_text(&b), "without name");
+	buf_free(&b);
 	arena_free(&arena);
 }
 
@@ -187,13 +337,14 @@ unpacks(const uint8_t *bytes, size_t n, struct findings *f, struct arena *a, siz
 static void
 test_hostile(void **state)
 {
-	uint8_t bytes[500], again[500];
+	uint8_t bytes[700], again[700];
 	struct pack p = { bytes, 0, sizeof bytes, false };
 	struct arena arena = { 0 };
 	struct findings f, none = { 0 };
 	size_t taken = 0, used;
 
 	fill(&f);
+	fill_items(&f, &arena);
 	findings_pack(&p, &f);
 	for (size_t n = 0; n < p.len; n++) {
 		assert_false(unpacks(bytes, n, &f, &arena, &used));
@@ -217,6 +368,9 @@ test_hostile(void **state)
 	arena_free(&arena);
 }
 
+/* Five groups and the patterns, all empty. */
+#define NO_ITEMS_BYTES (5 * 7 + 10)
+
 static void
 test_refused(void **state)
 {
@@ -236,14 +390,18 @@ test_refused(void **state)
 		ROW("more than all", "\xff\xff", false),
 #undef ROW
 	};
+	uint8_t bytes[100 + NO_ITEMS_BYTES] = { 0 };
 	struct arena arena = { 0 };
 	struct findings f;
 	size_t used;
 
-	for (size_t i = 0; i < COUNT_OF(table); i++)
-		if (unpacks((const uint8_t *)table[i].bytes, table[i].n, &f, &arena, &used) !=
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		memcpy(bytes, table[i].bytes, table[i].n);
+		memset(bytes + table[i].n, 0, NO_ITEMS_BYTES);
+		if (unpacks(bytes, table[i].n + NO_ITEMS_BYTES, &f, &arena, &used) !=
 		    table[i].ok)
 			fail_msg("%s", table[i].name);
+	}
 	arena_free(&arena);
 }
 
@@ -280,6 +438,9 @@ main(void)
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_take_stage),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_rooms),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_item_print),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_cut),

@@ -34,6 +34,7 @@ compiled_init(struct compiled *c, const char *text, const enum queue_place *queu
 void
 compiled_finish(struct compiled *c)
 {
+	policy_release(c->set);
 	arena_free(&c->arena);
 	buf_free(&c->complaints.text);
 }

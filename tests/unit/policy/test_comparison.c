@@ -19,7 +19,7 @@ value_of(const char *condition, const char *facts)
 	char text[500];
 	struct compiled c;
 	struct findings f;
-	enum fact decided;
+	struct trace decided;
 
 	snprintf(text, sizeof text, LISTS "policy p { rule r when %s then accept; "
 	    "otherwise accept; }", condition);

@@ -169,7 +169,7 @@ check_states(const char *s, const struct expression *e, size_t n)
 	for (unsigned all = 0; all < 1u << 2 * n; all++) {
 		struct findings f = { 0 };
 		enum truth states[FACTS] = { 0 };
-		enum fact decided;
+		struct trace decided;
 
 		for (size_t i = 0; i < n; i++) {
 			unsigned state = all >> 2 * i & 3;
@@ -184,9 +184,9 @@ check_states(const char *s, const struct expression *e, size_t n)
 
 		if (expression_value(e, &f, &decided) != want)
 			fail_msg("%s with states %x: not %d", s, all, want);
-		if (decided != facts[naive_decided(s, states, n, want)])
+		if (decided.fact != facts[naive_decided(s, states, n, want)])
 			fail_msg("%s with states %x: decided by %s", s, all,
-			    fact_row(decided)->name);
+			    fact_row(decided.fact)->name);
 	}
 }
 
@@ -215,7 +215,8 @@ check(const char *s)
 	struct arena arena = { 0 };
 	struct complaints c = { 0 };
 	size_t count = tokens_of(s, tokens), n = 0;
-	struct reader r = { tokens, 0, count, { "t", 1, 99 }, &lists, &arena, &c };
+	struct reader r = { .tokens = tokens, .count = count, .end = { "t", 1, 99 },
+		.lists = &lists, .arena = &arena, .complaints = &c };
 	bool bad;
 
 	for (size_t i = 0; s[i] != '\0'; i++)
@@ -272,7 +273,7 @@ takes_depth(const char *open, const char *close, unsigned depth, enum truth *val
 	struct arena arena = { 0 };
 	struct complaints c = { 0 };
 	struct findings f = { 0 };
-	enum fact decided;
+	struct trace decided;
 	size_t n = 0;
 
 	for (unsigned i = 0; i <= depth; i++)
@@ -289,7 +290,8 @@ takes_depth(const char *open, const char *close, unsigned depth, enum truth *val
 		tokens[i].kind = op ? TOKEN_OPERATOR : TOKEN_WORD;
 		tokens[i].place = (struct place){ "t", 1, 1 };
 	}
-	struct reader r = { tokens, 0, n, { "t", 1, 99 }, &lists, &arena, &c };
+	struct reader r = { .tokens = tokens, .count = n, .end = { "t", 1, 99 },
+		.lists = &lists, .arena = &arena, .complaints = &c };
 	const struct expression *e = expression_parse(&r);
 
 	findings_set_truth(&f, FACT_CLIENT_LOCAL, true);
@@ -324,7 +326,7 @@ test_widest(void **state)
 	struct arena arena = { 0 };
 	struct complaints c = { 0 };
 	struct findings f = { 0 };
-	enum fact decided;
+	struct trace decided;
 	size_t n = 0;
 
 	for (unsigned i = 0; i <= POLICY_DEPTH; i++) {
@@ -336,7 +338,8 @@ test_widest(void **state)
 	}
 	for (unsigned i = 0; i < POLICY_DEPTH; i++)
 		tokens[n++] = (struct token){ .text = SPAN_LIT(")"), .kind = TOKEN_OPERATOR };
-	struct reader r = { tokens, 0, n, { "t", 1, 99 }, &lists, &arena, &c };
+	struct reader r = { .tokens = tokens, .count = n, .end = { "t", 1, 99 },
+		.lists = &lists, .arena = &arena, .complaints = &c };
 	const struct expression *e = expression_parse(&r);
 
 	assert_non_null(e);
@@ -356,13 +359,14 @@ test_side_by_side(void **state)
 	struct arena arena = { 0 };
 	struct complaints c = { 0 };
 	struct findings f = { 0 };
-	enum fact decided;
+	struct trace decided;
 
 	for (size_t i = 0; i < COUNT_OF(tokens); i++)
 		tokens[i] = (struct token){ .text = span_text(words[i % COUNT_OF(words)]),
 			.kind = strchr("()", words[i % COUNT_OF(words)][0]) != NULL ?
 			    TOKEN_OPERATOR : TOKEN_WORD };
-	struct reader r = { tokens, 0, COUNT_OF(tokens) - 1, { "t", 1, 99 }, &lists, &arena, &c };
+	struct reader r = { .tokens = tokens, .count = COUNT_OF(tokens) - 1, .end = { "t", 1, 99 },
+		.lists = &lists, .arena = &arena, .complaints = &c };
 	const struct expression *e = expression_parse(&r);
 
 	assert_non_null(e);

@@ -37,7 +37,7 @@ static const struct { const char *text, *want; } errors[] = {
 	  "t:1:40: expected = != < <= > or >= after recipient.count, a fact of type number, "
 	  "not `in'\n" },
 	{ "policy p { rule r when sender < x@y then accept; otherwise accept; }",
-	  "t:1:31: expected = != or in after sender, a fact of type mailbox, not `<'\n" },
+	  "t:1:31: expected = != in or matches after sender, a fact of type mailbox, not `<'\n" },
 	{ "policy p { rule r when sender = then accept; otherwise accept; }",
 	  "t:1:33: expected a mailbox, not `then'\n" },
 	{ "policy p { rule r when sender = example.com then accept; otherwise accept; }",
@@ -64,13 +64,81 @@ static const struct { const char *text, *want; } errors[] = {
 	{ "policy p { rule r when client.address in example.com then accept; "
 	  "otherwise accept; }",
 	  "t:1:42: expected ADDRESS/BITS or @list, not `example.com'\n" },
-	{ "policy p { rule r when header.subject matches /x/i then accept; otherwise accept; }",
-	  "t:1:39: `matches' needs patterns, which this version does not have\n" },
+	{ "policy p { rule r when header.subject matches x then accept; "
+	  "otherwise accept; }",
+	  "t:1:47: expected a regular expression /.../, not `x'\n" },
+	{ "policy p { rule r when header.subject matches /(x/ then accept; "
+	  "otherwise accept; }",
+	  "t:1:47: bad regular expression, at its byte 3: missing closing parenthesis\n" },
+	{ "policy p { rule r when header.subject matches /x/q then accept; "
+	  "otherwise accept; }",
+	  "t:1:47: bad regular expression, at its byte 1: expected the flags i, m, s and u\n" },
+	{ "policy p { rule r when header.subject matches /x/ii then accept; "
+	  "otherwise accept; }",
+	  "t:1:47: bad regular expression, at its byte 1: a flag is there twice\n" },
+	{ "policy p { rule r when client.local matches /x/ then accept; "
+	  "otherwise accept; }",
+	  "t:1:37: expected = or != after client.local, a fact of type truth, not `matches'\n" },
 	{ "policy p { rule r when any attachment (client.local) then accept; "
 	  "otherwise accept; }",
-	  "t:1:24: `any' needs groups of facts, which this version does not have\n" },
-	{ "policy p { rule r when not count link (x) > 3 then accept; otherwise accept; }",
-	  "t:1:28: `count' needs groups of facts, which this version does not have\n" },
+	  "t:1:40: expected a fact of the group attachment, not `client.local'\n" },
+	{ "policy p { rule r when any attachment (link.url = x) then accept; "
+	  "otherwise accept; }",
+	  "t:1:40: expected a fact of the group attachment, not `link.url'\n" },
+	{ "policy p { rule r when any attachment (typ = exe) then accept; "
+	  "otherwise accept; }",
+	  "t:1:40: expected a fact of the group attachment, not `typ': did you mean `type'?\n" },
+	{ "policy p { rule r when any atachment (type = exe) then accept; "
+	  "otherwise accept; }",
+	  "t:1:28: unknown group `atachment': did you mean `attachment'?\n" },
+	{ "policy p { rule r when any attachment type = exe then accept; "
+	  "otherwise accept; }",
+	  "t:1:39: expected ( and a condition, not `type'\n" },
+	{ "policy p { rule r when any attachment (type = exe then accept; "
+	  "otherwise accept; }",
+	  "t:1:51: expected and, or, or a ), not `then'\n" },
+	{ "policy p { rule r when any attachment ((type = exe) then accept; "
+	  "otherwise accept; }",
+	  "t:1:53: expected and, or, or a ), not `then'\n" },
+	{ "policy p { rule r when any attachment () then accept; "
+	  "otherwise accept; }",
+	  "t:1:40: expected a fact, not `)'\n" },
+	{ "policy p { rule r when any attachment (any link (punycode)) then accept; "
+	  "otherwise accept; }",
+	  "t:1:40: `any' cannot stand in the parentheses of another any, all, no or count\n" },
+	{ "policy p { rule r when count link (punycode) then accept; "
+	  "otherwise accept; }",
+	  "t:1:46: expected = != < <= > or >= and a number, not `then'\n" },
+	{ "policy p { rule r when count link (punycode) in 3 then accept; "
+	  "otherwise accept; }",
+	  "t:1:46: expected = != < <= > or >= and a number, not `in'\n" },
+	{ "policy p { rule r when count link (punycode) > x then accept; "
+	  "otherwise accept; }",
+	  "t:1:48: expected a number, not `x'\n" },
+	{ "policy p { rule r when any attachment (class = exe) then accept; "
+	  "otherwise accept; }",
+	  "t:1:48: expected unknown, executable, script, archive, document, image, audio, "
+	  "video, text, mail, certificate or data, not `exe'\n" },
+	{ "policy p { rule r when pattern.x then accept; "
+	  "otherwise accept; }",
+	  "t:1:24: there is no pattern for `pattern.x'\n" },
+	{ "pattern abc /x/ in text; policy p { rule r when pattern.abd then accept; "
+	  "otherwise accept; }",
+	  "t:1:49: there is no pattern for `pattern.abd': did you mean `abc'?\n" },
+	{ "pattern; pattern a; pattern a x; pattern a /x/; pattern a /x/ in; "
+	  "pattern a /x/ in body;",
+	  "t:1:8: expected the name of a pattern before the end\n"
+	  "t:1:19: expected a regular expression /.../ before the end\n"
+	  "t:1:31: expected a regular expression /.../, not `x'\n"
+	  "t:1:47: expected `in' and where to look before the end\n"
+	  "t:1:65: expected text, subject or url before the end\n"
+	  "t:1:84: expected text, subject or url, not `body'\n" },
+	{ "pattern a /x/ in text now; pattern a /x/ in text {}",
+	  "t:1:23: expected ; after where to look, not `now'\n"
+	  "t:1:28: a pattern ends with ; and has no block\n" },
+	{ "pattern a /x/ in text; pattern a /y/ in url; pattern b /x(/ in url;",
+	  "t:1:32: there already is a pattern `a', at t:1:9\n"
+	  "t:1:56: bad regular expression, at its byte 3: missing closing parenthesis\n" },
 	{ "policy p { rule r when then accept; otherwise accept; }",
 	  "t:1:24: expected a fact, not `then'\n" },
 	{ "policy p { rule r when (client.local then accept; otherwise accept; }",

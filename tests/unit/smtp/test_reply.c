@@ -173,15 +173,24 @@ test_limits(void **state)
 	assert_true(strlen(r.reply.text) <= REPLY_TEXT_BYTES);
 	assert_int_equal(read_lines("250 ", '\xff', REPLY_LINE_BYTES - 6, 1, &r), ST_OK);
 	assert_true(strlen(r.reply.text) <= REPLY_TEXT_BYTES);
-	assert_int_equal(read_lines("250 ", 'a', REPLY_LINE_BYTES - 5, 1, &r), ST_PERM);
+	/* A longer line is cut, at every length around the room there is, up to a limit. */
+	for (size_t more = 0; more < 12; more++) {
+		assert_int_equal(read_lines("250 ", 'a', REPLY_LINE_BYTES - 10 + more, 1, &r),
+		    ST_OK);
+		assert_int_equal(r.reply.code, 250);
+		assert_int_equal(strlen(r.reply.text), REPLY_TEXT_BYTES);
+	}
+	assert_int_equal(read_lines("250 ", 'a', REPLY_SKIP_BYTES, 1, &r), ST_OK);
+	assert_int_equal(read_lines("250 ", 'a', REPLY_SKIP_BYTES + REPLY_LINE_BYTES, 1, &r),
+	    ST_PERM);
 	r = (struct reply_reader){ .line_len = 0 };
 	assert_int_equal(read_lines("250-", 'a', 600, REPLY_LINES - 1, &r), ST_MORE);
 	assert_int_equal(read_lines("250 ", 'b', 600, 1, &r), ST_OK);
 	assert_int_equal(strlen(r.reply.text), REPLY_TEXT_BYTES);
 	assert_int_equal(read_lines("250-", 'a', 1, REPLY_LINES, &r), ST_PERM);
-	/* A line without end is not kept beyond its limit. */
+	/* A line without end comes to its own. */
 	r = (struct reply_reader){ .line_len = 0 };
-	for (size_t i = 0; i < REPLY_LINE_BYTES; i++) {
+	for (size_t i = 0; i < REPLY_LINE_BYTES + REPLY_SKIP_BYTES; i++) {
 		struct error err;
 		size_t used;
 

@@ -1,7 +1,7 @@
 /*
- * filter.c - see filter.h.
+ * sieve.c - see sieve.h.
  */
-#include "lib/pattern/filter.h"
+#include "lib/pattern/sieve.h"
 #include "lib/pattern/literal.h"
 
 #define HASH_BITS   17          /* the bits fit into a first-level cache */
@@ -16,7 +16,7 @@ struct entry {
 	uint16_t    next;       /* with the same head, counted from 1; 0: none */
 };
 
-struct filter {
+struct sieve {
 	uint64_t      bits[(1u << HASH_BITS) / 64];
 	uint16_t      heads[1u << HEAD_BITS];
 	struct entry *entries;
@@ -74,7 +74,7 @@ choose_gram(const struct entry *e, const uint16_t *used)
 }
 
 static void
-index_entries(struct filter *f)
+index_entries(struct sieve *f)
 {
 	uint16_t *used = must_alloc(sizeof *used << HASH_BITS);
 
@@ -95,7 +95,7 @@ index_entries(struct filter *f)
 
 /* Sorted pairs: those with the same text are one entry. */
 static void
-make_entries(struct filter *f, const struct pair *pairs, size_t count, struct arena *a)
+make_entries(struct sieve *f, const struct pair *pairs, size_t count, struct arena *a)
 {
 	f->entries = arena_array(a, struct entry, count);
 	f->users = arena_array(a, uint16_t, count);
@@ -108,10 +108,10 @@ make_entries(struct filter *f, const struct pair *pairs, size_t count, struct ar
 	}
 }
 
-struct filter *
-filter_build(const struct pattern_set *set, enum pattern_subject subject, struct arena *a)
+struct sieve *
+sieve_build(const struct pattern_set *set, enum pattern_subject subject, struct arena *a)
 {
-	struct filter *f = arena_new(a, struct filter);
+	struct sieve *f = arena_new(a, struct sieve);
 	struct pair *pairs = must_alloc(sizeof *pairs * (set->count * LITERALS + 1));
 	struct span found[LITERALS];
 	size_t count = 0;
@@ -139,13 +139,13 @@ filter_build(const struct pattern_set *set, enum pattern_subject subject, struct
 }
 
 size_t
-filter_literals(const struct filter *f)
+sieve_literals(const struct sieve *f)
 {
 	return f->entry_count;
 }
 
 struct run {
-	const struct filter *f;
+	const struct sieve *f;
 	struct span          text;
 	uint8_t             *seen, *tried;
 	uint16_t            *out;
@@ -190,7 +190,7 @@ look_closer(struct run *r, uint32_t hash, size_t gram)
 }
 
 size_t
-filter_run(const struct filter *f, struct span text, uint8_t *seen, uint8_t *tried,
+sieve_run(const struct sieve *f, struct span text, uint8_t *seen, uint8_t *tried,
     uint16_t *out)
 {
 	struct run r = { f, text, seen, tried, out, 0 };

@@ -1,0 +1,187 @@
+/*
+ * kind_program.c - which script language a text is in, guessed from its words.
+ *
+ * Every word of the text is looked up; a word that scripts for attacks cannot do without
+ * (CreateObject, eval, Invoke-Expression) weighs as much as several common ones, and a
+ * common one counts at the start of a statement only.  See kind.h.
+ */
+#include "lib/content/kind.h"
+
+enum language { LANGUAGE_NONE = 0, JAVASCRIPT, BASIC, SHELL_MS, DOS, PYTHON_, PERL_, UNIX, C_,
+	LANGUAGES };
+
+static const enum file_type types[LANGUAGES] = {
+	[LANGUAGE_NONE] = FILE_UNKNOWN, [JAVASCRIPT] = FILE_NODE, [BASIC] = FILE_VBS,
+	[SHELL_MS] = FILE_POWERSHELL, [DOS] = FILE_BATCH, [PYTHON_] = FILE_PYTHON,
+	[PERL_] = FILE_PERL, [UNIX] = FILE_SHELL, [C_] = FILE_C_SOURCE,
+};
+
+#define SCORE_ENOUGH 8
+#define STATEMENT_BYTES 120     /* looked at behind a common word */
+
+struct word { const char *text; uint8_t language, first, inside; };
+
+/* Sorted, lower case: the weight at the start of a statement and elsewhere. */
+static const struct word words[] = {
+	{ "#define", C_, 3, 0 }, { "#ifndef", C_, 4, 0 }, { "#include", C_, 6, 0 },
+	{ "$env", SHELL_MS, 4, 4 }, { "$erroractionpreference", SHELL_MS, 8, 8 },
+	{ "activexobject", JAVASCRIPT, 8, 8 }, { "add-type", SHELL_MS, 8, 4 },
+	{ "addeventlistener", JAVASCRIPT, 5, 5 }, { "byval", BASIC, 0, 3 },
+	{ "charcodeat", JAVASCRIPT, 5, 5 }, { "chrw", BASIC, 3, 3 }, { "const", JAVASCRIPT, 3, 0 },
+	{ "createobject", BASIC, 6, 6 }, { "dim", BASIC, 3, 0 }, { "document", JAVASCRIPT, 2, 0 },
+	{ "downloadstring", SHELL_MS, 6, 6 }, { "elif", PYTHON_, 2, 0 }, { "elseif", BASIC, 2, 0 },
+	{ "endlocal", DOS, 5, 0 }, { "errorlevel", DOS, 3, 4 }, { "esac", UNIX, 5, 0 },
+	{ "eval", JAVASCRIPT, 4, 4 }, { "executeglobal", BASIC, 8, 8 }, { "fi", UNIX, 3, 0 },
+	{ "frombase64string", SHELL_MS, 6, 6 }, { "fromcharcode", JAVASCRIPT, 6, 6 },
+	{ "function", JAVASCRIPT, 3, 2 }, { "getelementbyid", JAVASCRIPT, 5, 5 },
+	{ "goto", DOS, 3, 0 }, { "iex", SHELL_MS, 5, 5 }, { "invoke-expression", SHELL_MS, 8, 8 },
+	{ "invoke-webrequest", SHELL_MS, 8, 8 }, { "let", JAVASCRIPT, 2, 0 },
+	{ "module", JAVASCRIPT, 1, 0 }, { "msgbox", BASIC, 6, 4 }, { "my", PERL_, 1, 0 },
+	{ "new-object", SHELL_MS, 6, 6 }, { "param", SHELL_MS, 3, 0 }, { "private", BASIC, 1, 0 },
+	{ "prototype", JAVASCRIPT, 1, 2 }, { "regsvr32", DOS, 5, 2 }, { "rem", DOS, 2, 0 },
+	{ "require", JAVASCRIPT, 1, 1 }, { "scriptfullname", BASIC, 4, 4 },
+	{ "setlocal", DOS, 6, 0 }, { "shellexecute", BASIC, 4, 4 }, { "sub", BASIC, 2, 2 },
+	{ "taskkill", DOS, 5, 3 }, { "typeof", JAVASCRIPT, 3, 3 }, { "unescape", JAVASCRIPT, 5, 5 },
+	{ "var", JAVASCRIPT, 3, 0 }, { "wend", BASIC, 3, 0 }, { "window", JAVASCRIPT, 2, 0 },
+	{ "write-host", SHELL_MS, 6, 4 }, { "write-output", SHELL_MS, 6, 4 },
+	{ "wscript", BASIC, 5, 5 },
+};
+
+struct scan { unsigned score[LANGUAGES]; bool start; };
+
+static bool
+in_word(uint8_t c)
+{
+	return is_alpha(c) || is_digit(c) || c == '_' || c == '-';
+}
+
+static int
+compare(struct span have, const char *want)
+{
+	for (size_t i = 0; i < have.len; i++) {
+		uint8_t a = to_lower(have.ptr[i]), b = (uint8_t)want[i];
+
+		if (a != b)
+			return a < b ? -1 : 1;
+	}
+	return want[have.len] == 0 ? 0 : -1;
+}
+
+static const struct word *
+find_word(struct span have)
+{
+	size_t low = 0, high = COUNT_OF(words);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = compare(have, words[middle].text);
+
+		if (order == 0)
+			return &words[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* What stands behind a common word must fit: a name, not prose. */
+static bool
+fits(const struct word *w, struct span rest)
+{
+	size_t n = 0;
+
+	if (w->first >= 4 || rest.len == 0)
+		return true;
+	while (n < rest.len && n < STATEMENT_BYTES && rest.ptr[n] != '\n')
+		n++;
+	switch (w->language) {
+	case JAVASCRIPT:
+		return memchr(rest.ptr, '=', n) != NULL || memchr(rest.ptr, '(', n) != NULL;
+	case BASIC:
+		return n < STATEMENT_BYTES && memchr(rest.ptr, '.', n) == NULL;
+	case PERL_:
+		return rest.len > 1 && byte_in(rest.ptr[1], "$@%(");
+	case UNIX:
+		return n <= 1;
+	default:
+		return true;
+	}
+}
+
+static void
+score_word(struct scan *sc, struct span word, struct span rest)
+{
+	const struct word *w = find_word(word);
+
+	if (w == NULL)
+		return;
+	if (!sc->start)
+		sc->score[w->language] += w->inside;
+	else if (fits(w, rest))
+		sc->score[w->language] += w->first;
+}
+
+/* Every word once.  A statement starts behind a line's end, ';', '{' or '}'. */
+static void
+score_words(struct scan *sc, struct span s)
+{
+	sc->start = true;
+	for (size_t i = 0; i < s.len;) {
+		size_t from = i;
+
+		if (!is_alpha(s.ptr[i]) && s.ptr[i] != '#' && s.ptr[i] != '$') {
+			if (byte_in(s.ptr[i], "\n\r;{}"))
+				sc->start = true;
+			else if (s.ptr[i] > ' ')
+				sc->start = false;
+			i++;
+			continue;
+		}
+		for (i++; i < s.len && in_word(s.ptr[i]); i++)
+			;
+		score_word(sc, span_slice(s, from, i), span_slice(s, i, s.len));
+		sc->start = false;
+	}
+}
+
+/* Lines that only one language has. */
+static void
+score_lines(struct scan *sc, struct span s)
+{
+	static const struct { const char *words; enum language language; unsigned score; } lines[] = {
+		{ "on error resume next", BASIC, 8 }, { "option explicit", BASIC, 6 },
+		{ "end sub", BASIC, 5 }, { "end function", BASIC, 5 }, { "if __name__ ==", PYTHON_, 8 },
+		{ "import os", PYTHON_, 4 }, { "import sys", PYTHON_, 4 }, { "use strict;", PERL_, 6 },
+		{ "use warnings;", PERL_, 6 }, { "'use strict'", JAVASCRIPT, 6 },
+		{ "\"use strict\"", JAVASCRIPT, 6 }, { "if exist ", DOS, 4 }, { "if not exist ", DOS, 4 },
+		{ "echo off", DOS, 8 }, { "@echo off", DOS, 8 }, { "cmd /c ", DOS, 4 },
+		{ "powershell ", DOS, 5 }, { "powershell.exe ", DOS, 5 }, { "start /b ", DOS, 5 },
+		{ "%comspec%", DOS, 6 }, { "int main(", C_, 5 }, { "set -e", UNIX, 5 },
+		{ "module.exports", JAVASCRIPT, 5 }, { "$(document)", JAVASCRIPT, 5 },
+		{ "(function(", JAVASCRIPT, 6 }, { "(function (", JAVASCRIPT, 6 },
+		{ "!function(", JAVASCRIPT, 6 }, { "[system.", SHELL_MS, 4 }, { "[reflection.", SHELL_MS, 6 },
+		{ "from __future__ import", PYTHON_, 8 },
+	};
+	struct span line;
+
+	while (kind_line(&s, &line))
+		for (size_t i = 0; i < COUNT_OF(lines); i++)
+			if (span_starts_nocase(span_trim(line), span_text(lines[i].words)))
+				sc->score[lines[i].language] += lines[i].score;
+}
+
+enum file_type
+kind_program(struct span s)
+{
+	struct scan sc = { 0 };
+	size_t best = LANGUAGE_NONE;
+
+	score_words(&sc, s);
+	score_lines(&sc, s);
+	for (size_t i = 1; i < LANGUAGES; i++)
+		if (sc.score[i] >= SCORE_ENOUGH && sc.score[i] > sc.score[best])
+			best = i;
+	return types[best];
+}

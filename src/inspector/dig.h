@@ -1,0 +1,46 @@
+/*
+ * dig.h - everything that is in a message: parts, what they unpack to, texts and links.
+ *
+ * An explicit stack of containers - messages and archives - stands for nesting; one budget
+ * of bytes, members and CPU is shared by all of them.  A message whose structure is
+ * ambiguous is read in the three ways of lib/mime, and what a later reading gives that an
+ * earlier one has given already is passed over.  Hitting a limit leaves a mark and goes
+ * on with what is still affordable: a bomb never switches off what stands beside it.
+ */
+#ifndef SRC_INSPECTOR_DIG_H
+#define SRC_INSPECTOR_DIG_H
+#include "lib/content/archive.h"
+#include "lib/content/magic.h"
+#include "lib/content/text.h"
+#include "lib/finding/fact.h"
+#include "lib/mime/mime.h"
+#include "lib/pattern/pattern.h"
+
+/* Opened before the sandbox, one a process; each may be NULL. */
+struct dig_tools {
+	struct charsets          *charsets;
+	struct suffixes          *suffixes;
+	struct magic             *magic;
+	struct archive_library    library;
+	const struct pattern_set *patterns;
+	bool                      digests;      /* attachment.sha256 is asked for */
+};
+
+struct dig_limits {
+	unsigned depth;                 /* containers in containers               */
+	uint32_t contents;              /* parts and members looked at            */
+	uint64_t bytes;                 /* decoded and unpacked, all together     */
+	uint64_t part_bytes;            /* of one part or member                  */
+	uint64_t text_bytes;            /* of visible text kept for patterns      */
+	uint64_t cpu_us;
+};
+#define DIG_LIMITS ((struct dig_limits){ .depth = 16, .contents = 10000, \
+	.bytes = 256u << 20, .part_bytes = 64u << 20, .text_bytes = 4u << 20, \
+	.cpu_us = 5000000 })
+#define DIG_DEPTH 32            /* dig_limits.depth is at most this */
+
+/* Adds content facts and groups (attachment, link, signature, header) and patterns.
+   `subject` is the text of the Subject field, for patterns.  All of it is in the arena. */
+void dig(struct span message, struct span subject, const struct dig_tools *,
+    const struct dig_limits *, struct findings *, struct arena *);
+#endif
