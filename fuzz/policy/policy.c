@@ -51,6 +51,7 @@ compile(struct compiled *c, struct span text, bool with_listener)
 static void
 compiled_finish(struct compiled *c)
 {
+	policy_release(c->set);
 	arena_free(&c->arena);
 	buf_free(&c->complaints.text);
 }
@@ -66,50 +67,82 @@ take(struct span *s)
 	return c;
 }
 
-static void
-take_known(struct span *s, enum fact fact, struct findings *f)
+static struct value
+take_value(struct span *s, enum fact fact)
 {
+	struct value v = { .state = FACT_KNOWN };
 	size_t text = take(s);
-	struct address a = { .bytes = { [10] = 0xff, 0xff, (uint8_t)text } };
 
 	switch (fact_row(fact)->type) {
 	case TYPE_TRUTH:
-		findings_set_truth(f, fact, text & 1);
+		v.truth = text & 1;
 		break;
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
 	case TYPE_TIME:
-		findings_set_number(f, fact, (int64_t)text << (text & 31));
+		v.number = (int64_t)text << (text & 31);
 		break;
 	case TYPE_ENUM:
-		findings_set_number(f, fact, 0);
+		v.number = 0;
 		break;
 	case TYPE_NETWORK:
-		findings_set_address(f, fact, &a);
+		v.address = (struct address){ { [10] = 0xff, 0xff, (uint8_t)text } };
 		break;
 	case TYPE_TEXT:
 	case TYPE_MAILBOX:
 	case TYPE_DOMAIN:
 	case TYPE_WORDS:
 		text = text < s->len ? text : s->len;
-		findings_set_text(f, fact, span_slice(*s, 0, text));
+		v.text = span_slice(*s, 0, text);
 		break;
 	}
+	return v;
+}
+
+static struct value
+take_any(struct span *s, enum fact fact)
+{
+	switch (take(s) % 3) {
+	case 1:
+		return take_value(s, fact);
+	case 2:
+		return (struct value){ .state = FACT_UNKNOWN, .text = SPAN_LIT("fuzz") };
+	}
+	return (struct value){ .state = FACT_ABSENT };
 }
 
 static void
-take_findings(struct span *s, struct findings *f)
+take_known(struct span *s, enum fact fact, struct findings *f)
+{
+	f->values[fact] = take_value(s, fact);
+}
+
+static void
+take_items(struct span *s, struct findings *f, enum fact_group g, struct arena *a)
+{
+	const struct group_row *row = group_row(g);
+	unsigned kind = take(s);
+
+	for (unsigned n = kind % 4; n > 0; n--) {
+		struct item *item = findings_add(f, g, a);
+
+		for (unsigned i = row->first; i < row->end; i++)
+			item->values[i - row->first] = take_any(s, (enum fact)i);
+	}
+	if (kind & 0x40)
+		findings_cut(f, g);
+	if (kind & 0x80)
+		findings_set_unknown(f, row->first, "fuzz");
+}
+
+static void
+take_findings(struct span *s, struct findings *f, struct arena *a)
 {
 	*f = (struct findings){ 0 };
 	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++)
-		switch (take(s) % 3) {
-		case 1:
-			take_known(s, (enum fact)i, f);
-			break;
-		case 2:
-			findings_set_unknown(f, (enum fact)i, "fuzz");
-			break;
-		}
+		f->values[i] = take_any(s, (enum fact)i);
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
+		take_items(s, f, (enum fact_group)g, a);
 }
 
 static void
@@ -133,6 +166,17 @@ check_trace(const struct policy *p, const struct verdict *v)
 }
 
 static void
+check_words(const struct policy *p, const struct findings *f, const struct verdict *v,
+    struct arena *arena)
+{
+	for (size_t i = 0; i < p->rule_count; i++) {
+		struct span text = trace_text(&v->traces[i], p, f, arena);
+
+		expect((text.len == 0) == (v->traces[i].fact == FACT_COUNT));
+	}
+}
+
+static void
 expect_same(const struct policy *p, const struct verdict *a, const struct verdict *b)
 {
 	expect(a->fate == b->fate && a->rule == b->rule && a->fact == b->fact);
@@ -153,7 +197,7 @@ check_after_queue(
 		    (user->state == FACT_KNOWN && user->truth));
 }
 
-/* Lists are in the text around the rule: such a condition cannot stand alone. */
+/* Lists and patterns are in the text around the rule: such a condition cannot stand alone. */
 static void
 check_round_trip(const struct rule *r, const struct findings *f)
 {
@@ -161,7 +205,8 @@ check_round_trip(const struct rule *r, const struct findings *f)
 	struct buf b = { 0 };
 	struct trace one, other;
 
-	if (r->when == NULL || memchr(r->text.ptr, '@', r->text.len) != NULL)
+	if (r->when == NULL || memchr(r->text.ptr, '@', r->text.len) != NULL ||
+	    memmem(r->text.ptr, r->text.len, "pattern.", 8) != NULL)
 		return;
 	buf_printf(&b, "policy x { rule r when ");
 	buf_add(&b, r->text);
@@ -186,7 +231,7 @@ walk(const struct policy *p, struct span facts)
 	struct verdict one, two, other;
 	struct policy_walk w;
 
-	take_findings(&facts, &f);
+	take_findings(&facts, &f, &arena);
 	policy_walk_begin(&w, p, &f, &arena);
 	for (int recipient = 0; recipient < 3; recipient++) {
 		findings_set_truth(&f, FACT_RECIPIENT_LOCAL, take(&facts) & 1);
@@ -197,6 +242,7 @@ walk(const struct policy *p, struct span facts)
 		expect_same(p, &one, &two);
 		expect_same(p, &two, &other);
 		check_trace(p, &one);
+		check_words(p, &f, &one, &arena);
 		check_after_queue(p, &f, &one);
 	}
 	for (size_t i = 0; i < p->rule_count && i < 20; i++)

@@ -62,6 +62,25 @@ is_volume(const struct archive_form *form, struct span s)
 	return false;
 }
 
+/* A tar or cpio in a stream is told by the stream's first bytes, by us: libarchive would
+   take any zeros for the end of a tar. */
+static void
+look_inside(struct archive_walk *w)
+{
+	struct archive_state *s = w->state;
+	struct archive_form forms[ARCHIVE_FORMS];
+	struct span block = SPAN_NONE;
+	uint64_t at;
+
+	if (reader_open(&s->reader, &w->form, s->spans, s->span_count, &s->gate) &&
+	    reader_next(&s->reader))
+		block = reader_block(&s->reader, &at);
+	if (archive_detect(block, forms) > 0 && (forms[0].kind == ARCHIVE_KIND_TAR ||
+	    forms[0].kind == ARCHIVE_KIND_CPIO) && forms[0].at == 0)
+		w->form.kind = forms[0].kind;
+	reader_close(&s->reader);
+}
+
 static void
 open_kind(struct archive_walk *w)
 {
@@ -75,12 +94,22 @@ open_kind(struct archive_walk *w)
 		return;
 	}
 	s->ops = &archive_reader_ops;
+	/* Its list is XML, and libarchive 3.6 follows its links in circles for ever. */
+	if (w->form.kind == ARCHIVE_KIND_XAR) {
+		w->flaws |= ARCHIVE_FLAW_UNSUPPORTED;
+		return;
+	}
 	if (w->form.kind == ARCHIVE_KIND_RAR5)
 		rar5_list(w);
 	if (s->span_count == 0) {
 		s->spans[0] = s->bytes;
 		s->span_count = 1;
 	}
+	if (w->form.kind == ARCHIVE_KIND_STREAM)
+		look_inside(w);
+	s->reader.plain = w->form.kind == ARCHIVE_KIND_ISO && iso_goes_round(s->bytes);
+	if (s->reader.plain)
+		w->flaws |= ARCHIVE_FLAW_BROKEN;
 	if (!reader_open(&s->reader, &w->form, s->spans, s->span_count, &s->gate))
 		w->flaws |= s->reader.flaws;
 }
@@ -365,8 +394,6 @@ entries_next(struct archive_walk *w)
 	s->at++;
 	s->rest = true;
 	s->reader.encrypted = false;
-	if (w->form.kind == ARCHIVE_KIND_STREAM)
-		w->form.kind = reader_kind(&s->reader);
 	if (w->form.kind == ARCHIVE_KIND_STREAM)
 		fill_stream(w);
 	else

@@ -36,7 +36,7 @@ enum archive_kind {
 	ARCHIVE_KIND_RAR5,
 	ARCHIVE_KIND_CAB,
 	ARCHIVE_KIND_ISO,
-	ARCHIVE_KIND_XAR,
+	ARCHIVE_KIND_XAR,       /* told, not listed: UNSUPPORTED */
 	ARCHIVE_KIND_LHA,
 	ARCHIVE_KIND_STREAM,    /* one compressed file          */
 };

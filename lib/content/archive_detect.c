@@ -179,17 +179,18 @@ rpm_header(struct span s, size_t at)
 	return end < s.len ? (size_t)end : 0;
 }
 
-/* Lead, signature header padded to 8, header, then a compressed cpio. */
+/* Lead, signature header padded to 8, mostly a second one, then a compressed cpio. */
 static bool
 find_rpm(struct span s, struct archive_form *form)
 {
-	size_t at;
+	size_t at, next;
 
 	if (s.len < 96 || memcmp(s.ptr, "\xed\xab\xee\xdb", 4) != 0)
 		return false;
-	at = rpm_header(s, 96);
-	at = at > 0 ? rpm_header(s, (at + 7) & ~(size_t)7) : 0;
-	if (at == 0 || !find_row(span_slice(s, at, s.len), form))
+	at = (rpm_header(s, 96) + 7) & ~(size_t)7;
+	next = at > 0 ? rpm_header(s, at) : 0;
+	at = next > 0 ? next : at;
+	if (at == 0 || at > s.len || !find_row(span_slice(s, at, s.len), form))
 		return false;
 	form->at = at;
 	return true;

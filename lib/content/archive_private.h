@@ -46,6 +46,7 @@ struct archive_reader {
 	unsigned             flaws;     /* of the last call               */
 	bool                 encrypted; /* the last call failed for it    */
 	bool                 fatal;     /* nothing more can be read       */
+	bool                 plain;     /* set before it is opened: an ISO without Rock Ridge */
 };
 
 /* In zip archives `kind` ZIP means a single member behind a local header. */
@@ -56,8 +57,6 @@ bool reader_next(struct archive_reader *);
 /* A block of the entry's data and its place there: zeros of a sparse file are left out.
    Empty at the end; then flaws and encrypted say whether it was a good one. */
 struct span reader_block(struct archive_reader *, uint64_t *at);
-/* What a stream turned out to hold: TAR, CPIO or STREAM. */
-enum archive_kind reader_kind(const struct archive_reader *);
 void reader_close(struct archive_reader *);
 
 struct archive_state;
@@ -97,6 +96,8 @@ void zip_list(struct archive_walk *);
 void zip_free(struct archive_state *);
 /* Takes encrypted members out of a rar of version 5: into `listed`; the rest into `spans`. */
 void rar5_list(struct archive_walk *);
+/* Do the Rock Ridge continuations of an ISO lead into themselves, or nowhere near an end? */
+bool iso_goes_round(struct span);
 /* Path and, from it, name and flaws. */
 void member_name(struct archive_walk *, struct span raw, bool dos);
 

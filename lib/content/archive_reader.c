@@ -142,12 +142,9 @@ add_packing(struct archive *a, enum archive_packing packing)
 	    archive_read_append_filter(a, filters[packing]);
 }
 
-/* A stream may turn out to be a tar or a cpio. */
 static int
 add_stream(struct archive *a)
 {
-	archive_read_support_format_tar(a);
-	archive_read_support_format_cpio(a);
 	archive_read_support_format_empty(a);
 	return archive_read_support_format_raw(a);
 }
@@ -165,7 +162,6 @@ add_kind(struct archive *a, enum archive_kind kind)
 		[ARCHIVE_KIND_RAR5] = archive_read_support_format_rar5,
 		[ARCHIVE_KIND_CAB] = archive_read_support_format_cab,
 		[ARCHIVE_KIND_ISO] = archive_read_support_format_iso9660,
-		[ARCHIVE_KIND_XAR] = archive_read_support_format_xar,
 		[ARCHIVE_KIND_LHA] = archive_read_support_format_lha,
 		[ARCHIVE_KIND_STREAM] = add_stream,
 	};
@@ -218,7 +214,7 @@ reader_open(struct archive_reader *r, const struct archive_form *form,
 {
 	int result;
 
-	*r = (struct archive_reader){ .input = { spans, count, 0, 0, gate } };
+	*r = (struct archive_reader){ .input = { spans, count, 0, 0, gate }, .plain = r->plain };
 	for (size_t i = 0; i < count; i++)
 		r->input.len += spans[i].len;
 	r->handle = archive_read_new();
@@ -234,6 +230,8 @@ reader_open(struct archive_reader *r, const struct archive_form *form,
 	result = add_packing(r->handle, form->packing);
 	if (result >= ARCHIVE_WARN)
 		result = add_kind(r->handle, form->kind);
+	if (r->plain)
+		archive_read_set_format_option(r->handle, "iso9660", "rockridge", NULL);
 	if (result >= ARCHIVE_WARN)
 		result = archive_read_open1(r->handle);
 	if (result < ARCHIVE_WARN)
@@ -282,19 +280,6 @@ reader_block(struct archive_reader *r, uint64_t *at)
 	}
 	note_failure(r, result >= ARCHIVE_WARN ? ARCHIVE_FATAL : result);
 	return SPAN_NONE;
-}
-
-enum archive_kind
-reader_kind(const struct archive_reader *r)
-{
-	switch (archive_format(r->handle) & ARCHIVE_FORMAT_BASE_MASK) {
-	case ARCHIVE_FORMAT_TAR:
-		return ARCHIVE_KIND_TAR;
-	case ARCHIVE_FORMAT_CPIO:
-		return ARCHIVE_KIND_CPIO;
-	default:
-		return ARCHIVE_KIND_STREAM;
-	}
 }
 
 void

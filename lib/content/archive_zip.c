@@ -483,7 +483,9 @@ add_hidden(struct archive_walk *w, uint64_t at, uint64_t to)
 	struct view *l = &found.local;
 	struct item *item;
 
-	if (!read_local(s, at, l, &found.data) || !known_method(l->method) || l->path.len == 0)
+	/* At the very front, a mark is taken for what it says it is. */
+	if (!read_local(s, at, l, &found.data) ||
+	    (at > 0 && (!known_method(l->method) || l->path.len == 0)))
 		return at + 4;
 	item = add_item(z);
 	if (item == NULL)

@@ -8,6 +8,8 @@
 #include "lib/content/html.h"
 #include "lib/content/letter.h"
 
+#define WINDOW 512u
+
 enum { S_TEXT = 0, S_REFERENCE, S_OPEN, S_CLOSE, S_NAME, S_BEFORE, S_ATTRIBUTE, S_AFTER,
 	S_EQUALS, S_QUOTED, S_UNQUOTED, S_MARKUP, S_COMMENT, S_BOGUS, S_RAW_OPEN, S_RAW_NAME,
 	STATES };
@@ -323,22 +325,24 @@ end_tag(struct html *h)
 
 /* --- states ---------------------------------------------------------------------- */
 
+/* Text is looked through in windows: else a run of '&' would look for '<' each time. */
 static const uint8_t *
 s_text(struct html *h, const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *stop = memchr(p, '<', (size_t)(end - p));
 	bool decoded = h->raw == HTML_OTHER || (elements[h->raw].flags & HTML_IS_DECODED);
+	size_t n = (size_t)(end - p) < WINDOW ? (size_t)(end - p) : WINDOW;
+	const uint8_t *tag = memchr(p, '<', n);
 
-	stop = stop != NULL ? stop : end;
-	const uint8_t *amp = decoded ? memchr(p, '&', (size_t)(stop - p)) : NULL;
+	n = tag != NULL ? (size_t)(tag - p) : n;
+	const uint8_t *amp = decoded ? memchr(p, '&', n) : NULL;
 
-	stop = amp != NULL ? amp : stop;
-	give_text(h, (struct span){ p, (size_t)(stop - p) });
-	if (stop == end)
-		return end;
+	n = amp != NULL ? (size_t)(amp - p) : n;
+	give_text(h, (struct span){ p, n });
+	if (amp == NULL && tag == NULL)
+		return p + n;
 	h->name_len = 0;
 	h->state = amp != NULL ? S_REFERENCE : h->raw != HTML_OTHER ? S_RAW_OPEN : S_OPEN;
-	return stop + 1;
+	return p + n + 1;
 }
 
 static void

@@ -40,7 +40,7 @@ static const char *const html_tags[] = { "html", "head", "body", "script", "ifra
 static struct span
 after(struct span s, const char *end)
 {
-	const uint8_t *p = s.len > 0 ? memmem(s.ptr, s.len, end, strlen(end)) : NULL;
+	const uint8_t *p = find_bytes(s, span_text(end));
 
 	return p == NULL ? span_slice(s, s.len, s.len) :
 	    span_slice(s, (size_t)(p - s.ptr) + strlen(end), s.len);

@@ -3,7 +3,8 @@
  *
  * Every word of the text is looked up; a word that scripts for attacks cannot do without
  * (CreateObject, eval, Invoke-Expression) weighs as much as several common ones, and a
- * common one counts at the start of a statement only.  See kind.h.
+ * common one counts at the start of a statement only.  The words are in program_list.h.
+ * See kind.h.
  */
 #include "lib/content/kind.h"
 
@@ -21,30 +22,10 @@ static const enum file_type types[LANGUAGES] = {
 
 struct word { const char *text; uint8_t language, first, inside; };
 
-/* Sorted, lower case: the weight at the start of a statement and elsewhere. */
 static const struct word words[] = {
-	{ "#define", C_, 3, 0 }, { "#ifndef", C_, 4, 0 }, { "#include", C_, 6, 0 },
-	{ "$env", SHELL_MS, 4, 4 }, { "$erroractionpreference", SHELL_MS, 8, 8 },
-	{ "activexobject", JAVASCRIPT, 8, 8 }, { "add-type", SHELL_MS, 8, 4 },
-	{ "addeventlistener", JAVASCRIPT, 5, 5 }, { "byval", BASIC, 0, 3 },
-	{ "charcodeat", JAVASCRIPT, 5, 5 }, { "chrw", BASIC, 3, 3 }, { "const", JAVASCRIPT, 3, 0 },
-	{ "createobject", BASIC, 6, 6 }, { "dim", BASIC, 3, 0 }, { "document", JAVASCRIPT, 2, 0 },
-	{ "downloadstring", SHELL_MS, 6, 6 }, { "elif", PYTHON_, 2, 0 }, { "elseif", BASIC, 2, 0 },
-	{ "endlocal", DOS, 5, 0 }, { "errorlevel", DOS, 3, 4 }, { "esac", UNIX, 5, 0 },
-	{ "eval", JAVASCRIPT, 4, 4 }, { "executeglobal", BASIC, 8, 8 }, { "fi", UNIX, 3, 0 },
-	{ "frombase64string", SHELL_MS, 6, 6 }, { "fromcharcode", JAVASCRIPT, 6, 6 },
-	{ "function", JAVASCRIPT, 3, 2 }, { "getelementbyid", JAVASCRIPT, 5, 5 },
-	{ "goto", DOS, 3, 0 }, { "iex", SHELL_MS, 5, 5 }, { "invoke-expression", SHELL_MS, 8, 8 },
-	{ "invoke-webrequest", SHELL_MS, 8, 8 }, { "let", JAVASCRIPT, 2, 0 },
-	{ "module", JAVASCRIPT, 1, 0 }, { "msgbox", BASIC, 6, 4 }, { "my", PERL_, 1, 0 },
-	{ "new-object", SHELL_MS, 6, 6 }, { "param", SHELL_MS, 3, 0 }, { "private", BASIC, 1, 0 },
-	{ "prototype", JAVASCRIPT, 1, 2 }, { "regsvr32", DOS, 5, 2 }, { "rem", DOS, 2, 0 },
-	{ "require", JAVASCRIPT, 1, 1 }, { "scriptfullname", BASIC, 4, 4 },
-	{ "setlocal", DOS, 6, 0 }, { "shellexecute", BASIC, 4, 4 }, { "sub", BASIC, 2, 2 },
-	{ "taskkill", DOS, 5, 3 }, { "typeof", JAVASCRIPT, 3, 3 }, { "unescape", JAVASCRIPT, 5, 5 },
-	{ "var", JAVASCRIPT, 3, 0 }, { "wend", BASIC, 3, 0 }, { "window", JAVASCRIPT, 2, 0 },
-	{ "write-host", SHELL_MS, 6, 4 }, { "write-output", SHELL_MS, 6, 4 },
-	{ "wscript", BASIC, 5, 5 },
+#define WORD(text, language, first, inside) { text, language, first, inside },
+#include "lib/content/program_list.h"
+#undef WORD
 };
 
 struct scan { unsigned score[LANGUAGES]; bool start; };

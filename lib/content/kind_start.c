@@ -138,6 +138,10 @@ static const struct { const char *words; enum file_type type; } starts[] = {
 	{ "HEADER RECORD*******", FILE_SAS_XPORT }, { "*PPD-Adobe", FILE_TEXT },
 	{ "MATLAB 5.0 MAT-file", FILE_MATLAB },
 	{ "# This is a shell archive", FILE_SHAR },
+	{ "create table ", FILE_SQL }, { "create database ", FILE_SQL }, { "insert into ", FILE_SQL },
+	{ "-- MySQL dump", FILE_SQL }, { "-- phpMyAdmin SQL Dump", FILE_SQL },
+	{ "-- PostgreSQL database dump", FILE_SQL }, { "--\n-- PostgreSQL database", FILE_SQL },
+	{ "PRAGMA foreign_keys", FILE_SQL }, { "drop table ", FILE_SQL },
 };
 
 #define START_SKIP 1024         /* how far below white space a start is looked for */
@@ -173,8 +177,7 @@ is_subtitle(struct span s)
 
 	if (!is_digit(s.ptr[0]) || !kind_line(&s, &line) || line.len > 6 || !kind_line(&s, &line))
 		return false;
-	return line.len >= 25 && is_digit(line.ptr[0]) &&
-	    memmem(line.ptr, line.len, " --> ", 5) != NULL;
+	return line.len >= 25 && is_digit(line.ptr[0]) && HOLDS(line, " --> ");
 }
 
 /* "#define name_width 16" */
@@ -184,8 +187,7 @@ is_xbm(struct span s)
 	struct span line;
 
 	return span_starts_nocase(s, SPAN_LIT("#define ")) && kind_line(&s, &line) &&
-	    memmem(line.ptr, line.len, "_width ", 7) != NULL && kind_line(&s, &line) &&
-	    memmem(line.ptr, line.len, "_height ", 8) != NULL;
+	    HOLDS(line, "_width ") && kind_line(&s, &line) && HOLDS(line, "_height ");
 }
 
 /* Lines of "0", "SECTION", "2", "HEADER" behind remarks (999). */
@@ -250,7 +252,7 @@ kind_pdf(struct span s)
 {
 	if (s.len > 1024)
 		s.len = 1024;
-	return s.len > 0 && memmem(s.ptr, s.len, "%PDF-", 5) != NULL ? FILE_PDF : FILE_UNKNOWN;
+	return HOLDS(s, "%PDF-") ? FILE_PDF : FILE_UNKNOWN;
 }
 
 /* Mail. */

@@ -373,17 +373,27 @@ read_port(struct link *l, struct span digits)
 		l->flags |= LINK_PORT;
 }
 
+/* Behind the last '@'; 0 if there is none. */
+static size_t
+behind_last_at(struct span s)
+{
+	size_t i = s.len;
+
+	while (i > 0 && s.ptr[i - 1] != '@')
+		i--;
+	return i;
+}
+
 /* user@host:port */
 static void
 read_authority(struct link *l, struct span a, const struct suffixes *suffixes,
     struct arena *arena)
 {
-	const uint8_t *at = a.len > 0 ? memrchr(a.ptr, '@', a.len) : NULL;
+	size_t user = behind_last_at(a);
 
-	if (at != NULL) {
+	if (user > 0)
 		l->flags |= LINK_USER;
-		a = span_slice(a, (size_t)(at + 1 - a.ptr), a.len);
-	}
+	a = span_slice(a, user, a.len);
 	size_t end = a.len > 0 && a.ptr[0] == '[' ? span_find(a, ']') : 0;
 	struct span rest = span_slice(a, end, a.len);
 	size_t colon = end + span_find(rest, ':');
@@ -428,10 +438,10 @@ read_mailto(struct link *l, size_t at, const struct suffixes *suffixes, struct a
 
 	to = span_slice(to, 0, span_find(to, '?'));
 	to = span_slice(to, 0, span_find(to, ','));
-	const uint8_t *sign = to.len > 0 ? memrchr(to.ptr, '@', to.len) : NULL;
+	size_t host = behind_last_at(to);
 
-	if (sign != NULL)
-		read_host(l, span_slice(to, (size_t)(sign + 1 - to.ptr), to.len), suffixes, arena);
+	if (host > 0)
+		read_host(l, span_slice(to, host, to.len), suffixes, arena);
 }
 
 static void
@@ -573,20 +583,26 @@ ends_token(uint8_t c)
 	return c <= ' ' || c == '<' || c == '>' || c == '"' || c == '`';
 }
 
-/* Without the punctuation that belongs to the sentence. */
+/* Without the punctuation that belongs to the sentence; a bracket stays if it was opened
+   in the address. */
 static size_t
 trim_end(struct span t, size_t from, size_t to)
 {
-	while (to > from) {
-		uint8_t c = t.ptr[to - 1];
-		bool bracket = c == ')' || c == ']' || c == '}';
-		uint8_t open = c == ')' ? '(' : c == ']' ? '[' : '{';
+	static const char closing[] = ")]}", opening[] = "([{";
+	size_t closed[3] = { 0 }, opened[3] = { 0 };
 
-		if (bracket && memchr(t.ptr + from, open, to - from) != NULL)
+	for (size_t i = from; i < to; i++)
+		for (size_t k = 0; k < 3; k++) {
+			closed[k] += t.ptr[i] == (uint8_t)closing[k];
+			opened[k] += t.ptr[i] == (uint8_t)opening[k];
+		}
+	for (; to > from; to--) {
+		uint8_t c = t.ptr[to - 1];
+		const char *bracket = memchr(closing, c, 3);
+		size_t k = bracket != NULL ? (size_t)(bracket - closing) : 0;
+
+		if (bracket == NULL ? memchr(".,;:!?*'_|", c, 10) == NULL : closed[k]-- <= opened[k])
 			break;
-		if (!bracket && memchr(".,;:!?*'_|", c, 10) == NULL)
-			break;
-		to--;
 	}
 	return to;
 }
@@ -603,7 +619,7 @@ find_scheme(struct span t, size_t *from)
 		for (size_t i = 0; i < COUNT_OF(schemes); i++) {
 			size_t n = strlen(schemes[i]);
 
-			if (before.len < n)
+			if (before.len < n || before.len + 3 == t.len)
 				continue;
 			*from = before.len - n;
 			if (span_equal_nocase(span_slice(before, *from, before.len),

@@ -31,6 +31,15 @@ byte_in(uint8_t c, const char *set)
 	return c != 0 && strchr(set, c) != NULL;
 }
 
+/* Where `want` stands in s, or NULL. */
+static inline const uint8_t *
+find_bytes(struct span s, struct span want)
+{
+	return s.len < want.len || s.ptr == NULL ? NULL :
+	    memmem(s.ptr, s.len, want.ptr, want.len);
+}
+#define HOLDS(s, literal) (find_bytes((s), SPAN_LIT(literal)) != NULL)
+
 /* The offset of what the central directory of a zip begins with, by its end record; false
    if there is no end record in reach.  `entries` is what the record says. */
 bool zip_directory(const struct look *, uint64_t *at, uint64_t *entries);
@@ -40,7 +49,7 @@ look_function look_zip, look_ole, look_text, look_magic, look_weak;
 look_function look_aac, look_ac3, look_ar, look_arc, look_arj, look_biff,
     look_bmp, look_bzip2, look_cafe, look_coff, look_compress, look_der, look_disk,
     look_dwg, look_eps, look_exe, look_elf, look_flash, look_form, look_ftyp, look_gzip,
-    look_ico, look_id3, look_jpeg, look_jxl_naked, look_lha, look_matroska,
+    look_ico, look_id3, look_jpeg, look_jxl_naked, look_lha, look_marc, look_matroska,
     look_mpegts, look_netpbm, look_ogg, look_old_tar, look_pcx, look_pfb, look_pgp,
     look_ps, look_pyc, look_quicktime, look_riff, look_sgi, look_sound_frame, look_tar,
     look_tiff, look_torrent, look_ttf, look_zstd, look_fli, look_eot, look_avro;

@@ -91,6 +91,8 @@ extension_usual(enum file_type type)
 {
 	const char *name = file_type_row(type)->name;
 
+	if (type == FILE_UNKNOWN)
+		return "";
 	if (extension_type(span_text(name)) == type)
 		return name;
 	for (size_t i = 0; i < COUNT_OF(extensions); i++)
@@ -567,8 +569,7 @@ claim_judge(enum file_type claimed, enum file_type found)
 		return CLAIM_NONE;
 	if (claimed == found)
 		return CLAIM_AGREES;
-	if (file_type_is(claimed, found) || (file_type_is(found, claimed) &&
-	    (!acts(found) || acts(claimed))))
+	if (file_type_is(claimed, found) || file_type_is(found, claimed))
 		return CLAIM_BROADER;
 	return acts(found) && !acts(claimed) ? CLAIM_DISGUISES : CLAIM_DIFFERS;
 }

@@ -68,7 +68,8 @@ const char *extension_usual(enum file_type);
 enum claim {
 	CLAIM_NONE = 0,         /* nothing claimed, or nothing known of the content        */
 	CLAIM_AGREES,
-	CLAIM_BROADER,          /* one is a kind of the other: text/plain for a CSV        */
+	CLAIM_BROADER,          /* one is a kind of the other: text/plain for a CSV, or for
+	                           a script, which then is shown and not run               */
 	CLAIM_DIFFERS,          /* another type, as harmless: PNG for a JPEG               */
 	CLAIM_DISGUISES,        /* content that runs, or holds other files, under a claim
 	                           that does neither                                       */

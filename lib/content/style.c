@@ -121,12 +121,13 @@ function_color(struct span s, uint32_t *out)
 
 	s = span_slice(s, span_find(s, '('), s.len);
 	while (s.len > 0 && n < 4) {
-		struct span before = s;
+		float number;
 
-		if (!take_number(&s, &part[n])) {
-			s = span_slice(before, 1, before.len);
+		if (!take_number(&s, &number)) {
+			s = span_slice(s, s.len > 0, s.len);
 			continue;
 		}
+		part[n] = number;
 		if (s.len > 0 && s.ptr[0] == '%')
 			part[n] *= n < 3 ? 2.55f : 0.01f;
 		n++;
@@ -292,13 +293,11 @@ set_clip(struct style *s, struct span value, struct span name)
 		return;
 	}
 	while (value.len > 0 && n < 4) {
-		struct span before = value;
-
 		if (take_number(&value, &number)) {
 			n++;
 			zeros += number >= 0 && number <= 1;
 		} else {
-			value = span_slice(before, 1, before.len);
+			value = span_slice(value, value.len > 0, value.len);
 		}
 	}
 	if (n == 4 && zeros == 4)

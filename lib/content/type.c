@@ -247,7 +247,8 @@ enum file_type
 content_type(struct span head, struct span tail, uint64_t size)
 {
 	const struct look l = look_init(head, tail, size);
-	static look_function *const stages[] = { look_magic, look_text, look_weak };
+	static look_function *const stages[] = { look_magic, look_marc, look_text,
+		look_weak };
 	enum file_type type = FILE_UNKNOWN;
 
 	if (size == 0)
@@ -269,8 +270,7 @@ content_also(enum file_type type, struct span head, struct span tail, uint64_t s
 
 	if (!file_type_is(type, FILE_ZIP) && zip_directory(&l, &at, &entries) && entries > 0)
 		return FILE_ZIP;
-	if (type != FILE_PDF && start.len > 0 &&
-	    memmem(start.ptr, start.len, "%PDF-", 5) != NULL)
+	if (type != FILE_PDF && HOLDS(start, "%PDF-"))
 		return FILE_PDF;
 	return FILE_UNKNOWN;
 }

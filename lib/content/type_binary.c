@@ -382,10 +382,7 @@ look_ps(const struct look *l)
 
 	if (LOOK_IS(l, 0, "%!PS-AdobeFont") || LOOK_IS(l, 0, "%!FontType1"))
 		return FILE_PFB;
-	if (LOOK_IS(l, 0, "%!PS-Adobe") && line.len > 0 &&
-	    memmem(line.ptr, line.len, "EPSF", 4) != NULL)
-		return FILE_EPS;
-	return FILE_PS;
+	return LOOK_IS(l, 0, "%!PS-Adobe") && HOLDS(line, "EPSF") ? FILE_EPS : FILE_PS;
 }
 
 enum file_type
@@ -411,10 +408,8 @@ look_torrent(const struct look *l)
 
 	if (start.len < 16 || !is_digit(start.ptr[1]) || span_find(start, ':') > 3)
 		return FILE_UNKNOWN;
-	return memmem(start.ptr, start.len, "8:announce", 10) != NULL ||
-	    memmem(start.ptr, start.len, "4:infod", 7) != NULL ||
-	    memmem(start.ptr, start.len, "13:announce-list", 16) != NULL ?
-	    FILE_TORRENT : FILE_UNKNOWN;
+	return HOLDS(start, "8:announce") || HOLDS(start, "4:infod") ||
+	    HOLDS(start, "13:announce-list") ? FILE_TORRENT : FILE_UNKNOWN;
 }
 
 /* ORC: the same three bytes, or nearly, at the end. */
@@ -466,13 +461,33 @@ look_dbf(const struct look *l)
 	    FILE_DBF : FILE_UNKNOWN;
 }
 
-/* 80 bytes of anything, a count, 50 bytes each. */
+/* A part of a normal vector: a float of -1 to 1, told by its exponent. */
+static bool
+is_small_float(uint64_t bits)
+{
+	uint64_t exponent = bits >> 23 & 0xff;
+
+	return bits << 1 == 0 || (exponent >= 64 && exponent < 127) ||
+	    (bits & 0x7fffffff) == 0x3f800000;
+}
+
+/* 80 bytes of text with zeros behind, a count, 50 bytes each: a normal, three corners. */
 static enum file_type
 look_stl(const struct look *l)
 {
 	uint64_t count = look_le(l, 80, 4);
+	struct span title = look_bytes(l, 0, 80);
 
-	return count > 0 && l->size == 84 + 50 * count ? FILE_STL : FILE_UNKNOWN;
+	if (count == 0 || look_bytes(l, 84, 50).len == 0)
+		return FILE_UNKNOWN;
+	if (l->size == 84 + 50 * count)
+		return FILE_STL;
+	for (size_t i = span_find(title, 0); i < title.len; i++)
+		if (title.ptr[i] != 0)
+			return FILE_UNKNOWN;
+	return count < 1 << 24 && title.len > 0 && title.ptr[0] >= ' ' && title.ptr[0] < 0x7f &&
+	    is_small_float(look_le(l, 84, 4)) && is_small_float(look_le(l, 88, 4)) &&
+	    is_small_float(look_le(l, 92, 4)) ? FILE_STL : FILE_UNKNOWN;
 }
 
 /* A level-4 file of MATLAB: small numbers of type, rows, columns, and a name. */
@@ -489,7 +504,7 @@ look_matlab(const struct look *l)
 }
 
 /* The record length in five digits, the level of the leader, "22" and "4500". */
-static enum file_type
+enum file_type
 look_marc(const struct look *l)
 {
 	for (uint64_t i = 0; i < 5; i++)
@@ -543,8 +558,8 @@ look_zip_behind(const struct look *l)
 enum file_type
 look_weak(const struct look *l)
 {
-	static look_function *const guesses[] = { look_footer, look_old_tar, look_marc,
-		look_lzma, look_dbf, look_matlab, look_mbr, look_stl, look_zlib, look_zip_behind };
+	static look_function *const guesses[] = { look_footer, look_old_tar, look_lzma,
+		look_dbf, look_matlab, look_mbr, look_stl, look_zlib, look_zip_behind };
 	enum file_type type = FILE_UNKNOWN;
 
 	for (size_t i = 0; type == FILE_UNKNOWN && i < COUNT_OF(guesses); i++)

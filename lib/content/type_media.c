@@ -235,8 +235,7 @@ look_matroska(const struct look *l)
 {
 	struct span start = look_bytes(l, 0, l->head.len < 64 ? l->head.len : 64);
 
-	return start.len > 0 && memmem(start.ptr, start.len, "webm", 4) != NULL ?
-	    FILE_WEBM : FILE_MATROSKA;
+	return HOLDS(start, "webm") ? FILE_WEBM : FILE_MATROSKA;
 }
 
 /* Two or three packets in a row begin with the same mark. */

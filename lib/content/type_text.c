@@ -18,19 +18,23 @@ static const uint8_t byte_kinds[256] = {
 	['~' ... 0xff] = 1,
 };
 
-/* False if there is a byte that text has not; counts the marks of programs. */
+/* A few stray controls do not make binary of a text, a NUL does.  Counts the marks of
+   programs.  Of random bytes every eleventh is no text. */
 static bool
 is_plain(struct span s, size_t *marks)
 {
+	size_t strays = 0;
+
 	*marks = 0;
 	for (size_t i = 0; i < s.len; i++) {
 		const uint8_t kind = byte_kinds[s.ptr[i]];
 
-		if (kind == 0)
+		if (s.ptr[i] == 0)
 			return false;
+		strays += kind == 0;
 		*marks += kind == 2;
 	}
-	return s.len > 0;
+	return s.len > 0 && strays <= (s.len < 200 ? 0 : s.len / 50);
 }
 
 struct wide { unsigned bytes; bool big; };
@@ -82,8 +86,8 @@ find_wide(struct span s, struct wide *w)
 static enum file_type
 kind_of(struct span text, size_t marks)
 {
-	static enum file_type (*const marked[])(struct span) = { kind_start, kind_markup,
-		kind_json, kind_pdf, kind_mail };
+	static enum file_type (*const marked[])(struct span) = { kind_start, kind_mail,
+		kind_markup, kind_json, kind_pdf };
 	enum file_type type = FILE_UNKNOWN;
 
 	for (size_t i = 0; type == FILE_UNKNOWN && i < COUNT_OF(marked); i++)

@@ -3,16 +3,17 @@
  *
  * Names are read from the local headers at the front and from the central directory at the
  * end, as far as both are at hand; what either tells counts, since an evil file lies in one
- * of them.  Two members are read: `mimetype`, stored (ODF, EPUB), and [Content_Types].xml,
- * deflated (OOXML), whose first KiB name the main part.  Comparing the two lists is
- * archive.c's work.
+ * of them.  Three members are read: `mimetype`, stored (ODF, EPUB); META-INF/manifest.xml,
+ * where that is missing; [Content_Types].xml (OOXML), whose first KiB name the main part.
+ * Comparing the two lists is archive.c's work.
  */
 #include "lib/content/look.h"
 #include <zlib.h>
 
 #define ZIP_MEMBERS      64             /* looked at in either list */
 #define ZIP_MIMETYPE     100            /* bytes                    */
-#define ZIP_TYPES_BYTES  ((size_t)16 << 10)     /* of [Content_Types].xml, inflated */
+#define ZIP_READ_BYTES   ((size_t)16 << 10)     /* of a member that is read */
+#define ZIP_SEARCH_BYTES ((size_t)64 << 10)     /* for the next header              */
 #define ZIP_COMMENT_BYTES 65535
 #define ZIP_END_BYTES    22
 
@@ -53,13 +54,17 @@ static const struct member_row {
 	{ "description.xml", WHOLE, MEMBER_OXT },
 };
 
+/* Bytes of a member as they lie there. */
+struct packed { struct span bytes; bool deflated; };
+
 struct zip {
 	const struct look *look;
 	uint64_t members;               /* bits                                     */
 	enum file_type by_mimetype;     /* what the member `mimetype` says           */
 	bool     mimetype;              /* there is one                              */
-	struct span types;              /* [Content_Types].xml as it lies there      */
-	bool     types_deflated;
+	bool     java;                  /* the mark that jar leaves                  */
+	struct packed types;            /* [Content_Types].xml                       */
+	struct packed manifest;         /* META-INF/manifest.xml                     */
 };
 
 static bool
@@ -118,11 +123,23 @@ bytes_from(const struct look *l, uint64_t at)
 	size_t end;
 
 	if (at >= l->head.len)
-		return look_bytes(l, at, at < l->size && l->size - at < ZIP_TYPES_BYTES ?
-		    (size_t)(l->size - at) : ZIP_TYPES_BYTES);
-	end = l->head.len - (size_t)at < ZIP_TYPES_BYTES ?
-	    l->head.len : (size_t)at + ZIP_TYPES_BYTES;
+		return look_bytes(l, at, at < l->size && l->size - at < ZIP_READ_BYTES ?
+		    (size_t)(l->size - at) : ZIP_READ_BYTES);
+	end = l->head.len - (size_t)at < ZIP_READ_BYTES ?
+	    l->head.len : (size_t)at + ZIP_READ_BYTES;
 	return span_slice(l->head, (size_t)at, end);
+}
+
+static bool
+is_types(struct span name)
+{
+	return span_equal_nocase(name, SPAN_LIT("[Content_Types].xml"));
+}
+
+static bool
+is_manifest(struct span name)
+{
+	return span_equal(name, SPAN_LIT("META-INF/manifest.xml"));
 }
 
 /* The member behind a local header. */
@@ -134,11 +151,12 @@ note_local(struct zip *z, uint64_t at, struct span name, uint64_t data)
 	note_name(z, name);
 	if (span_equal(name, SPAN_LIT("mimetype")))
 		note_mimetype(z, data, method, look_le(z->look, at + 22, 4));
-	if (span_equal_nocase(name, SPAN_LIT("[Content_Types].xml")) && z->types.len == 0 &&
-	    (method == 8 || method == 0)) {
-		z->types = bytes_from(z->look, data);
-		z->types_deflated = method == 8;
-	}
+	if (method != 0 && method != 8)
+		return;
+	if (z->types.bytes.len == 0 && is_types(name))
+		z->types = (struct packed){ bytes_from(z->look, data), method == 8 };
+	if (z->manifest.bytes.len == 0 && is_manifest(name))
+		z->manifest = (struct packed){ bytes_from(z->look, data), method == 8 };
 }
 
 /* Where the header after this one stands.  Where the sizes come behind the data, the next
@@ -147,19 +165,25 @@ static uint64_t
 next_local(const struct look *l, uint64_t at, uint64_t data)
 {
 	uint64_t size = look_le(l, at + 18, 4);
-	const uint8_t *mark;
+	const uint8_t *next;
+	struct span rest;
 
 	if ((look_le(l, at + 6, 2) & 8) == 0 || size != 0)
 		return data + size;
 	if (data >= l->head.len)
 		return UINT64_MAX;
-	mark = memmem(l->head.ptr + data, l->head.len - (size_t)data, "PK\3\4", 4);
-	return mark == NULL ? UINT64_MAX : (uint64_t)(mark - l->head.ptr);
+	rest = span_slice(l->head, (size_t)data, l->head.len);
+	if (rest.len > ZIP_SEARCH_BYTES)
+		rest.len = ZIP_SEARCH_BYTES;
+	next = find_bytes(rest, SPAN_LIT("PK\3\4"));
+	return next == NULL ? UINT64_MAX : (uint64_t)(next - l->head.ptr);
 }
 
 static void
 read_locals(struct zip *z, uint64_t at)
 {
+	z->java = look_le(z->look, at + 30 + look_le(z->look, at + 26, 2), 2) == 0xcafe &&
+	    look_le(z->look, at + 28, 2) >= 4;
 	for (int i = 0; i < ZIP_MEMBERS && LOOK_IS(z->look, at, "PK\3\4"); i++) {
 		size_t len = (size_t)look_le(z->look, at + 26, 2);
 		uint64_t data = at + 30 + len + look_le(z->look, at + 28, 2);
@@ -167,6 +191,20 @@ read_locals(struct zip *z, uint64_t at)
 		note_local(z, at, look_bytes(z->look, at + 30, len), data);
 		at = next_local(z->look, at, data);
 	}
+}
+
+/* A member to be read that stands beyond the local headers walked. */
+static void
+note_entry(struct zip *z, uint64_t at, struct span name)
+{
+	uint64_t local = look_le(z->look, at + 42, 4);
+
+	note_name(z, name);
+	if (LOOK_IS(z->look, local, "PK\3\4") &&
+	    ((is_types(name) && z->types.bytes.len == 0) ||
+	    (is_manifest(name) && z->manifest.bytes.len == 0)))
+		note_local(z, local, name, local + 30 + look_le(z->look, local + 26, 2) +
+		    look_le(z->look, local + 28, 2));
 }
 
 static void
@@ -178,17 +216,8 @@ read_directory(struct zip *z)
 		return;
 	for (int i = 0; i < ZIP_MEMBERS && LOOK_IS(z->look, at, "PK\1\2"); i++) {
 		size_t len = (size_t)look_le(z->look, at + 28, 2);
-		struct span name = look_bytes(z->look, at + 46, len);
 
-		note_name(z, name);
-		if (z->types.len == 0 && span_equal_nocase(name, SPAN_LIT("[Content_Types].xml"))) {
-			uint64_t local = look_le(z->look, at + 42, 4);
-
-			if (LOOK_IS(z->look, local, "PK\3\4"))
-				note_local(z, local, name, local + 30 +
-				    look_le(z->look, local + 26, 2) +
-				    look_le(z->look, local + 28, 2));
-		}
+		note_entry(z, at, look_bytes(z->look, at + 46, len));
 		at += 46 + len + look_le(z->look, at + 30, 2) + look_le(z->look, at + 32, 2);
 	}
 }
@@ -263,9 +292,8 @@ type_in_text(struct span text)
 
 	/* an embedded document's type may stand there too, but hardly before the main
 	   part's: the first in the text wins, and one with macros over one without */
-	for (size_t i = 0, best = text.len; text.len > 0 && i < COUNT_OF(content_types); i++) {
-		const char *want = content_types[i].text;
-		const uint8_t *p = memmem(text.ptr, text.len, want, strlen(want));
+	for (size_t i = 0, best = text.len; i < COUNT_OF(content_types); i++) {
+		const uint8_t *p = find_bytes(text, span_text(content_types[i].text));
 
 		if (p != NULL && (size_t)(p - text.ptr) < best) {
 			best = (size_t)(p - text.ptr);
@@ -289,18 +317,37 @@ inflate_start(struct span in, uint8_t *out, size_t room)
 	return room - z.avail_out;
 }
 
+/* The start of a member, unpacked into `out` if need be. */
+static struct span
+read_packed(struct packed p, uint8_t out[ZIP_READ_BYTES])
+{
+	if (!p.deflated || p.bytes.len == 0)
+		return p.bytes;
+	return (struct span){ out, inflate_start(p.bytes, out, ZIP_READ_BYTES) };
+}
+
 static enum file_type
 by_content_types(const struct zip *z)
 {
-	uint8_t text[ZIP_TYPES_BYTES];
-	size_t len;
+	uint8_t out[ZIP_READ_BYTES];
 
-	if (z->types.len == 0)
-		return FILE_UNKNOWN;
-	if (!z->types_deflated)
-		return type_in_text(z->types);
-	len = inflate_start(z->types, text, sizeof text);
-	return type_in_text((struct span){ text, len });
+	return type_in_text(read_packed(z->types, out));
+}
+
+/* The first entry is the package itself. */
+static enum file_type
+by_manifest(const struct zip *z)
+{
+	const struct span mark = SPAN_LIT("media-type=\"");
+	uint8_t out[ZIP_READ_BYTES];
+	struct span text = read_packed(z->manifest, out);
+	const uint8_t *p = find_bytes(text, mark);
+
+	if (p == NULL)
+		return FILE_ODF;
+	text = span_slice(text, (size_t)(p - text.ptr) + mark.len, text.len);
+	text.len = span_find(text, '"');
+	return type_of_mimetype(text) != FILE_UNKNOWN ? type_of_mimetype(text) : FILE_ODF;
 }
 
 /* OOXML whose content types cannot be read: the folder and whether there is a macro. */
@@ -368,7 +415,7 @@ type_of_members(const struct zip *z)
 		return FILE_APK;
 	if (has(z, MEMBER_DEX) || (has(z, MEMBER_MANIFEST) && !has(z, MEMBER_ODF)))
 		return FILE_JAR;
-	if (has(z, MEMBER_CLASS) || has(z, MEMBER_WAR))
+	if (has(z, MEMBER_CLASS) || has(z, MEMBER_WAR) || z->java)
 		return FILE_JAR;
 	if (has(z, MEMBER_IPA))
 		return FILE_IPA;
@@ -379,7 +426,7 @@ type_of_members(const struct zip *z)
 	if (has(z, MEMBER_EPUB) && z->mimetype)
 		return FILE_EPUB;
 	if (has(z, MEMBER_ODF))
-		return has(z, MEMBER_OXT) ? FILE_OXT : FILE_ODF;
+		return has(z, MEMBER_OXT) ? FILE_OXT : by_manifest(z);
 	if (has(z, MEMBER_KML))
 		return FILE_KMZ;
 	if (has(z, MEMBER_WACZ) && has(z, MEMBER_WACZ_WARC))

@@ -229,13 +229,16 @@ static void
 parse_rfc(struct parameter_list *l, struct reader *r, struct arena *arena)
 {
 	l->word = lower(rfc_word(r, ';', arena), arena);
-	while (r->at < r->s.len && !l->cut) {
+	for (bool empty = false; r->at < r->s.len && !l->cut;) {
 		if (r->s.ptr[r->at] == ';')
 			r->at++;
 		struct span name = rfc_word(r, '=', arena);
 
-		if (r->at == r->s.len || r->s.ptr[r->at] == ';')
+		if (r->at == r->s.len || r->s.ptr[r->at] == ';') {
+			empty |= name.len == 0;
 			continue;
+		}
+		l->gap |= empty;
 		r->at++;
 		add(l, name, rfc_value(r, arena), arena);
 		rfc_skip(r);
@@ -302,14 +305,17 @@ search_values(struct parameter_list *l, struct span name, struct span s, struct 
 
 	s = trim(s);
 	size_t all = search_length(s, "");
+	bool star = span_find(name, '*') < name.len;
 
-	if (s.len > 1 && (s.ptr[0] == '"' || s.ptr[0] == '\'')) {
+	if (s.len > 1 && (s.ptr[0] == '"' || (s.ptr[0] == '\'' && !star))) {
 		struct span in = span_slice(s, 1, s.len);
 
 		add(l, name, span_slice(in, 0, span_find(in, s.ptr[0])), arena);
 		return;
 	}
 	add(l, name, span_slice(s, 0, search_length(s, ";\"")), arena);
+	if (star)
+		return;         /* sections are put together: each of them once */
 	add(l, name, without(span_slice(s, 0, all), is_quote, arena), arena);
 	quote = span_find(span_slice(s, 0, all), '"');
 	if (quote < all) {

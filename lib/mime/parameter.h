@@ -35,6 +35,7 @@ struct parameter_list {
 	size_t count;
 	bool   cut;             /* more than PARAMETERS                   */
 	bool   odd;             /* the manners may give different results */
+	bool   gap;             /* ";;" before a parameter               */
 };
 
 /* The value of the field, folded or not.  PARAMETER_SEARCH finds what starts with one of

@@ -330,6 +330,8 @@ strict_boundaries(struct reader *r, struct span *texts)
 	    parameter_first(&r->type, SPAN_LIT("boundary"), c, r->p->arena);
 
 	if (r->multipart) {
+		if (r->type.gap)
+			flag(r, MIME_ODD_SYNTAX);
 		check_boundary(r, value, text);
 		return text.ptr != NULL && text.len > 0 ? add_text(texts, 0, text) : 0;
 	}

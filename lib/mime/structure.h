@@ -8,7 +8,7 @@
 /* Open boundaries.  A multipart has several only in the lenient reading. */
 
 #define BOUNDARIES 12u                  /* of one multipart              */
-#define BOUNDARY_BYTES 250u             /* RFC 2046: 70; longer ones are cut */
+#define BOUNDARY_BYTES 1000u            /* RFC 2046: 70; longer ones are cut */
 #define BOUNDARY_HEADS 256u
 
 struct open {                           /* a multipart that has begun    */

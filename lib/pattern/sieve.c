@@ -11,7 +11,8 @@
 /* A literal and the patterns that have it: users[first] up to users[first + count]. */
 struct entry {
 	struct span text;
-	uint32_t    offset;     /* of the three bytes that stand for it */
+	uint32_t    gram;       /* the three bytes that stand for it */
+	uint32_t    offset;     /* where they stand in it */
 	uint32_t    first, count;
 	uint16_t    next;       /* with the same head, counted from 1; 0: none */
 };
@@ -82,7 +83,8 @@ index_entries(struct sieve *f)
 		struct entry *e = &f->entries[i];
 
 		e->offset = choose_gram(e, used);
-		uint32_t h = gram_hash(gram_at(e->text, e->offset));
+		e->gram = gram_at(e->text, e->offset);
+		uint32_t h = gram_hash(e->gram);
 		uint16_t *head = &f->heads[h >> (HASH_BITS - HEAD_BITS)];
 
 		used[h]++;
@@ -165,23 +167,24 @@ take_users(struct run *r, const struct entry *e)
 }
 
 static bool
-stands_at(const struct run *r, const struct entry *e, size_t gram)
+stands_at(const struct run *r, const struct entry *e, size_t at)
 {
-	return gram >= e->offset && e->text.len <= r->text.len - (gram - e->offset) &&
-	    span_equal_nocase(e->text, span_slice(r->text, gram - e->offset,
-	        gram - e->offset + e->text.len));
+	if (at < e->offset || e->text.len > r->text.len - (at - e->offset))
+		return false;
+	at -= e->offset;
+	return span_equal_nocase(e->text, span_slice(r->text, at, at + e->text.len));
 }
 
-/* The three bytes at `gram` have a hash that some literal's have. */
+/* The three bytes at `at` have a hash that some literal's have. */
 static void
-look_closer(struct run *r, uint32_t hash, size_t gram)
+look_closer(struct run *r, uint32_t hash, uint32_t gram, size_t at)
 {
 	uint16_t i = r->f->heads[hash >> (HASH_BITS - HEAD_BITS)];
 
 	while (i > 0) {
 		const struct entry *e = &r->f->entries[i - 1];
 
-		if (!r->seen[i - 1] && stands_at(r, e, gram)) {
+		if (e->gram == gram && !r->seen[i - 1] && stands_at(r, e, at)) {
 			r->seen[i - 1] = 1;
 			take_users(r, e);
 		}
@@ -205,7 +208,7 @@ sieve_run(const struct sieve *f, struct span text, uint8_t *seen, uint8_t *tried
 		uint32_t h = gram_hash(gram);
 
 		if ((f->bits[h / 64] >> h % 64 & 1) != 0 && i >= GRAM - 1)
-			look_closer(&r, h, i - (GRAM - 1));
+			look_closer(&r, h, gram, i - (GRAM - 1));
 	}
 	return r.count;
 }

@@ -3,6 +3,7 @@
  */
 #include "src/inspector/jobs.h"
 #include "src/inspector/section.h"
+#include <sys/mman.h>
 
 #define TEXT_BYTES      FINDINGS_TEXT_BYTES
 #define RECEIVED_BYTES  4000u           /* of one Received field, unfolded */
@@ -57,15 +58,36 @@ find_hops(const struct section *s, struct packet_examined *out, struct arena *ar
 		findings_set_unknown(&out->findings, FACT_RECEIVED_COUNT, not_whole);
 }
 
-void
-examine(int message, const struct packet_examine *job, uint8_t *room,
+/* The content, mapped: the descriptor is sealed, or nobody can write to its file. */
+static void
+examine_content(int message, uint64_t size, const struct dig_tools *tools,
     struct packet_examined *out, struct arena *arena)
+{
+	const struct value *subject = &out->findings.values[FACT_HEADER_SUBJECT];
+	void *bytes = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, message, 0) :
+	    NULL;
+
+	if (bytes == MAP_FAILED) {
+		out->status = ST_TEMP;
+		out->why = SPAN_LIT("the message cannot be mapped");
+		return;
+	}
+	dig((struct span){ bytes, (size_t)size },
+	    subject->state == FACT_KNOWN ? subject->text : SPAN_NONE, tools, &DIG_LIMITS,
+	    &out->findings, arena);
+	if (size > 0)
+		munmap(bytes, (size_t)size);
+}
+
+void
+examine(int message, const struct packet_examine *job, const struct dig_tools *tools,
+    uint8_t *room, struct packet_examined *out, struct arena *arena)
 {
 	struct section s;
 	struct error err;
 
 	*out = (struct packet_examined){ 0 };
-	out->status = section_read(message, job->size, job->header_limit, room, &s, arena,
+	out->status = header_section_read(message, job->size, job->header_limit, room, &s, arena,
 	    &err);
 	if (out->status != ST_OK) {
 		out->why = arena_span(arena, span_text(err.text));
@@ -76,4 +98,5 @@ examine(int message, const struct packet_examine *job, uint8_t *room,
 	find_hops(&s, out, arena);
 	out->header_size = s.header.body;
 	out->header_eight_bit = s.header.eight_bit;
+	examine_content(message, job->size, tools, out, arena);
 }

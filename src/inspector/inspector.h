@@ -10,6 +10,7 @@
 #define SRC_INSPECTOR_INSPECTOR_H
 #include "lib/packet/packet.h"
 #include "src/inspector/clock.h"
+#include "src/inspector/dig.h"
 #include "src/inspector/section.h"
 #include "sys/log.h"
 
@@ -29,6 +30,8 @@ struct inspector {
 	bool     configured, started;
 	uint64_t memory, cpu_ms, jobs_left;
 	struct job_clock    clock;
+	struct dig_tools    tools;
+	struct arena        kept;       /* of the tools            */
 	struct arena        arena;      /* of the job at hand      */
 	uint8_t  packet[PACKET_BYTES], answer[PACKET_BYTES], room[SECTION_FIRST_BYTES];
 };

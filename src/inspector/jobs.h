@@ -7,14 +7,15 @@
 #ifndef SRC_INSPECTOR_JOBS_H
 #define SRC_INSPECTOR_JOBS_H
 #include "lib/packet/packet.h"
+#include "src/inspector/dig.h"
 
 /*
  * The facts of stage content, and the hops.  A field that is not there is absent; where
  * not the whole header section could be looked at, what was not found is unknown, and so
  * is the number of Received fields.  `room`: see section.h.
  */
-void examine(int message, const struct packet_examine *, uint8_t *room,
-    struct packet_examined *, struct arena *);
+void examine(int message, const struct packet_examine *, const struct dig_tools *,
+    uint8_t *room, struct packet_examined *, struct arena *);
 
 /*
  * Edits: all added fields at the beginning of the message in the order given, all fields

@@ -62,7 +62,7 @@ rewrite(int message, const struct packet_rewrite *job, uint8_t *room,
 	struct error err;
 
 	*out = (struct packet_rewritten){ 0 };
-	out->status = section_read(message, job->size, job->header_limit, room, &s, arena,
+	out->status = header_section_read(message, job->size, job->header_limit, room, &s, arena,
 	    &err);
 	if (out->status == ST_OK && !s.whole && removes_any(job))
 		out->status = fail(&err, ST_PERM, "inspector",

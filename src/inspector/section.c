@@ -74,7 +74,7 @@ read_long(int fd, size_t want, struct span *bytes, struct arena *arena, struct e
 }
 
 enum status
-section_read(int fd, uint64_t size, uint32_t limit, uint8_t *room, struct section *s,
+header_section_read(int fd, uint64_t size, uint32_t limit, uint8_t *room, struct section *s,
     struct arena *arena, struct error *err)
 {
 	size_t may = size < limit ? (size_t)size : limit;

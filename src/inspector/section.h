@@ -19,6 +19,6 @@ struct section {
  * The descriptor's offset is not used: the gateway has the same open file.
  * ST_TEMP: it cannot be read, or does not have `size` bytes.
  */
-enum status section_read(int fd, uint64_t size, uint32_t limit, uint8_t *room,
+enum status header_section_read(int fd, uint64_t size, uint32_t limit, uint8_t *room,
     struct section *, struct arena *, struct error *);
 #endif

@@ -140,7 +140,7 @@ do_examine(struct inspector *i, struct request *r)
 
 	if (!packet_take_examine(&r->body, &job))
 		end(i, END_BROKEN, "EXAMINE is not as it should be");
-	examine(r->fds[0], &job, i->room, &out, &i->arena);
+	examine(r->fds[0], &job, &i->tools, i->room, &out, &i->arena);
 	packet_put_examined(&answer, &out);
 	return answer;
 }

@@ -3,6 +3,7 @@
  */
 #include "src/inspector/inspector.h"
 #include "lib/config/settings.h"
+#include <openssl/evp.h>
 #include "sys/ipc.h"
 #include "sys/sandbox.h"
 #include <stdio.h>
@@ -11,9 +12,10 @@
 
 enum { FD_BUNDLE = 0, FD_COUNTERS, FD_LOG, FD_LEDGER, FD_COUNT };
 
-/* The master has checked it: that it cannot be read here is a broken promise. */
+/* The master has checked it: that it cannot be read here is a broken promise.  The tree
+   stays, for the patterns. */
 static const struct settings *
-load(struct span bytes, struct arena *arena)
+load(struct span bytes, struct pattern_set **patterns, struct arena *arena)
 {
 	struct complaints complaints = { 0 };
 	struct config_source *source = bundle_source(bytes, arena);
@@ -25,29 +27,50 @@ load(struct span bytes, struct arena *arena)
 		    &complaints, &ok);
 
 		settings = ok ? settings_load(tree, arena, &complaints) : NULL;
+		*patterns = ok ? patterns_compile(tree, arena, &complaints) : NULL;
 	}
 	buf_free(&complaints.text);
 	return settings;
 }
 
-/* Only numbers are kept; what else is in the configuration is no business of ours. */
+/* Whatever has to be opened to look into messages is opened now. */
+static void
+open_tools(struct inspector *i, struct pattern_set *patterns, struct span configuration)
+{
+	struct error err;
+
+	i->tools.charsets = charsets_create();
+	i->tools.suffixes = suffixes_create(NULL);
+	archive_library_init(&i->tools.library);
+	if (magic_create(&i->tools.magic, NULL, &err) != ST_OK)
+		i->tools.magic = NULL;  /* a second opinion less */
+	/* Digests cost more than all the rest: only where a rule may ask for them. */
+	i->tools.digests = memmem(configuration.ptr, configuration.len, "sha256", 6) != NULL;
+	EVP_Digest("", 0, (uint8_t[EVP_MAX_MD_SIZE]){ 0 }, NULL, EVP_sha256(), NULL);
+	if (patterns->count == 0)
+		return;
+	patterns_prepare(patterns, &i->kept);
+	i->tools.patterns = patterns;
+}
+
 static void
 configure(struct inspector *i, int bundle)
 {
-	struct arena arena = { 0 };
-	size_t size = 0;
-	void *map = ipc_map(bundle, &size, false);
-	const struct settings *s = map == NULL ? NULL
-	    : load((struct span){ map, size }, &arena);
+	struct pattern_set *patterns = NULL;
+	struct span bytes = { 0 };
+	const struct settings *s = NULL;
 
-	if (s == NULL)
+	bytes.ptr = ipc_map(bundle, &bytes.len, false);
+	if (bytes.ptr != NULL)
+		s = load(arena_span(&i->kept, bytes), &patterns, &i->kept);
+	if (s == NULL || patterns == NULL)
 		end(i, END_BROKEN, "the configuration cannot be read");
 	i->memory = s->inspector_memory;
 	i->cpu_ms = s->inspector_cpu;
 	i->jobs_left = s->inspector_jobs;
+	open_tools(i, patterns, bytes);
 	i->configured = true;
-	arena_free(&arena);
-	munmap(map, size);
+	munmap((void *)(uintptr_t)bytes.ptr, bytes.len);
 }
 
 void

@@ -17,6 +17,8 @@
 
 struct bench { struct arena arena; uint8_t room[SECTION_FIRST_BYTES]; };
 
+static const struct dig_tools no_tools;
+
 static struct packet_examined
 examine_text(struct bench *b, struct span message, uint64_t size, uint32_t limit)
 {
@@ -26,7 +28,7 @@ examine_text(struct bench *b, struct span message, uint64_t size, uint32_t limit
 
 	assert_true(fd >= 0);
 	assert_int_equal(lseek(fd, 3, SEEK_SET), 3);
-	examine(fd, &job, b->room, &out, &b->arena);
+	examine(fd, &job, &no_tools, b->room, &out, &b->arena);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 3);    /* the gateway's own offset */
 	close(fd);
 	return out;
@@ -200,10 +202,10 @@ test_no_file(void **state)
 	struct bench b = { 0 };
 	int fds[2];
 
-	examine(-1, &job, b.room, &out, &b.arena);
+	examine(-1, &job, &no_tools, b.room, &out, &b.arena);
 	assert_int_equal(out.status, ST_TEMP);
 	assert_int_equal(pipe(fds), 0);
-	examine(fds[0], &job, b.room, &out, &b.arena);  /* no seeking: no message */
+	examine(fds[0], &job, &no_tools, b.room, &out, &b.arena);  /* no seeking: no message */
 	assert_int_equal(out.status, ST_TEMP);
 	close(fds[0]);
 	close(fds[1]);
