@@ -252,9 +252,9 @@ entry_path(struct archive_entry *e, struct arena *arena)
 }
 
 static enum archive_type
-entry_type(struct archive_entry *e)
+entry_type(struct archive_entry *e, enum archive_kind kind)
 {
-	bool data = archive_entry_size_is_set(e) && archive_entry_size(e) > 0;
+	bool data = kind != ARCHIVE_KIND_ISO && archive_entry_size_is_set(e) && archive_entry_size(e) > 0;
 
 	if (archive_entry_hardlink(e) != NULL)
 		return ARCHIVE_TYPE_LINK;
@@ -283,7 +283,7 @@ fill_member(struct archive_walk *w)
 	    w->form.kind == ARCHIVE_KIND_CAB;
 
 	m->flaws = s->reader.flaws;
-	m->type = entry_type(e);
+	m->type = entry_type(e, w->form.kind);
 	m->encrypted = archive_entry_is_encrypted(e) != 0;
 	m->sized = archive_entry_size_is_set(e) && archive_entry_size(e) >= 0;
 	m->size = m->sized ? (uint64_t)archive_entry_size(e) : 0;

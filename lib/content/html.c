@@ -14,16 +14,16 @@ enum { S_TEXT = 0, S_REFERENCE, S_OPEN, S_CLOSE, S_NAME, S_BEFORE, S_ATTRIBUTE, 
 	S_EQUALS, S_QUOTED, S_UNQUOTED, S_MARKUP, S_COMMENT, S_BOGUS, S_RAW_OPEN, S_RAW_NAME,
 	STATES };
 
-static const struct { const char *name; unsigned flags; } elements[] = {
-	{ "", 0 },
-#define ELEMENT(id, name, flags) { name, flags },
+static const struct { const char *name; uint8_t len, flags; } elements[] = {
+	{ "", 0, 0 },
+#define ELEMENT(id, name, flags) { name, sizeof(name) - 1, flags },
 #define ATTRIBUTE(id, name)
 #include "lib/content/html_list.h"
 };
-static const char *const attributes[] = {
-	"",
+static const struct { const char *name; uint8_t len; } attributes[] = {
+	{ "", 0 },
 #define ELEMENT(id, name, flags)
-#define ATTRIBUTE(id, name) name,
+#define ATTRIBUTE(id, name) { name, sizeof(name) - 1 },
 #include "lib/content/html_list.h"
 };
 static const struct { const char *name; uint32_t code; } references[] = {
@@ -70,12 +70,6 @@ enter(uint8_t *slots, size_t n, const char *name, size_t number)
 	slots[at] = (uint8_t)number;
 }
 
-static bool
-is_name(const char *known, const uint8_t *p, size_t n)
-{
-	return strncmp(known, (const char *)p, n) == 0 && known[n] == '\0';
-}
-
 static enum html_element
 find_element(const struct html *h)
 {
@@ -83,7 +77,8 @@ find_element(const struct html *h)
 
 	for (size_t at = hash(h->name, h->name_len, slots); h->elements[at] != 0;
 	    at = (at + 1) & (slots - 1))
-		if (is_name(elements[h->elements[at]].name, h->name, h->name_len))
+		if (elements[h->elements[at]].len == h->name_len &&
+		    memcmp(elements[h->elements[at]].name, h->name, h->name_len) == 0)
 			return (enum html_element)h->elements[at];
 	return HTML_OTHER;
 }
@@ -95,19 +90,29 @@ find_attribute(const struct html *h)
 
 	for (size_t at = hash(h->name, h->name_len, slots); h->attributes[at] != 0;
 	    at = (at + 1) & (slots - 1))
-		if (is_name(attributes[h->attributes[at]], h->name, h->name_len))
+		if (attributes[h->attributes[at]].len == h->name_len &&
+		    memcmp(attributes[h->attributes[at]].name, h->name, h->name_len) == 0)
 			return (enum html_attribute)h->attributes[at];
 	return HTML_AT_NONE;
 }
 
-/* Up to the first byte that `ends` a name; kept lower case.  What does not fit makes it a
-   name that nobody knows. */
+/* Bytes that end the name of a tag (1) or of an attribute (2). */
+static const uint8_t name_ends[256] = {
+	[' '] = 3, ['\t'] = 3, ['\n'] = 3, ['\v'] = 3, ['\f'] = 3, ['\r'] = 3, ['/'] = 3,
+	['>'] = 3, ['='] = 2,
+};
+
+/* Up to the end of a name; kept lower case.  What does not fit makes it a name that
+   nobody knows. */
 static const uint8_t *
-take_name(struct html *h, const uint8_t *p, const uint8_t *end, const char *ends)
+take_name(struct html *h, const uint8_t *p, const uint8_t *end, uint8_t ends)
 {
-	for (; p < end && !is_white(*p) && strchr(ends, *p | (*p == 0)) == NULL; p++)
-		if (h->name_len < sizeof h->name)
-			h->name[h->name_len++] = to_lower(*p);
+	size_t n = h->name_len;
+
+	for (; p < end && !(name_ends[*p] & ends); p++)
+		if (n < sizeof h->name)
+			h->name[n++] = to_lower(*p);
+	h->name_len = n;
 	return p;
 }
 
@@ -290,12 +295,11 @@ give_tag(struct html *h)
 {
 	struct html_tag *t = &h->tag;
 
-	for (size_t a = 1; a < HTML_ATTRIBUTES; a++) {
+	for (size_t i = 0; i < h->kept_count; i++) {
+		enum html_attribute a = (enum html_attribute)h->kept[i];
 		uint8_t *p = h->values.ptr + h->from[a];
 		size_t n = h->to[a] - h->from[a];
 
-		if (h->from[a] == 0)
-			continue;
 		if (memchr(p, '&', n) != NULL)
 			n = html_decode(p, n, &h->odd);
 		t->value[a] = (struct span){ p, n };
@@ -308,9 +312,15 @@ give_tag(struct html *h)
 static void
 begin_tag(struct html *h, bool end)
 {
-	memset(h->from, 0, sizeof h->from);
-	memset(&h->tag, 0, sizeof h->tag);
+	/* Only what was set: most tags have none of the attributes. */
+	for (size_t i = 0; i < h->kept_count; i++) {
+		h->from[h->kept[i]] = 0;
+		h->tag.value[h->kept[i]] = SPAN_NONE;
+	}
+	h->kept_count = 0;
 	h->tag.end = end;
+	h->tag.cut = false;
+	h->tag.attributes = 0;
 	h->name_len = 0;
 	/* Offset 0 stands for an absent value. */
 	h->values.to = 1;
@@ -420,7 +430,7 @@ s_close(struct html *h, const uint8_t *p, const uint8_t *end)
 static const uint8_t *
 s_name(struct html *h, const uint8_t *p, const uint8_t *end)
 {
-	p = take_name(h, p, end, "/>");
+	p = take_name(h, p, end, 1);
 	if (p == end)
 		return p;
 	h->tag.element = find_element(h);
@@ -451,14 +461,16 @@ s_before(struct html *h, const uint8_t *p, const uint8_t *end)
 static const uint8_t *
 s_attribute(struct html *h, const uint8_t *p, const uint8_t *end)
 {
-	p = take_name(h, p, end, "/>=");
+	p = take_name(h, p, end, 2);
 	if (p == end)
 		return p;
 	h->attribute = find_attribute(h);
 	if (h->from[h->attribute] != 0)
 		h->attribute = HTML_AT_NONE;
-	if (h->attribute != HTML_AT_NONE)
+	if (h->attribute != HTML_AT_NONE) {
 		h->from[h->attribute] = h->to[h->attribute] = h->values.to;
+		h->kept[h->kept_count++] = (uint8_t)h->attribute;
+	}
 	h->state = S_AFTER;
 	return p;
 }
@@ -651,7 +663,7 @@ html_init(struct html *h, struct html_handler *handler)
 	for (size_t i = 1; i < HTML_ELEMENTS; i++)
 		enter(h->elements, COUNT_OF(h->elements), elements[i].name, i);
 	for (size_t i = 1; i < HTML_ATTRIBUTES; i++)
-		enter(h->attributes, COUNT_OF(h->attributes), attributes[i], i);
+		enter(h->attributes, COUNT_OF(h->attributes), attributes[i].name, i);
 }
 
 void

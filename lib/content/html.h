@@ -81,6 +81,8 @@ struct html {
 	enum html_attribute attribute;
 	struct buf values;
 	size_t    from[HTML_ATTRIBUTES], to[HTML_ATTRIBUTES];
+	uint8_t   kept[HTML_ATTRIBUTES];        /* those of this tag         */
+	size_t    kept_count;
 	struct html_tag tag;
 	uint8_t   elements[512], attributes[256];
 };

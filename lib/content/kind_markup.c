@@ -55,6 +55,15 @@ after_doctype(struct span s)
 	return open < close ? after(after(s, "]"), ">") : after(s, ">");
 }
 
+/* Behind white space and remarks. */
+static struct span
+after_remarks(struct span s)
+{
+	for (s = kind_skip(s); span_starts_nocase(s, SPAN_LIT("<!--")); s = kind_skip(s))
+		s = after(s, "-->");
+	return s;
+}
+
 /* The first tag that is no declaration, remark or instruction. */
 static struct span
 first_tag(struct span s)
@@ -108,7 +117,7 @@ kind_html(struct span s)
 {
 	struct span name;
 
-	s = kind_skip(s);
+	s = after_remarks(s);
 	if (span_starts_nocase(s, SPAN_LIT("<!doctype html")))
 		return html_or_application(s);
 	name = tag_name(first_tag(s));
@@ -170,8 +179,8 @@ declared(struct span s, struct span tag)
 static enum file_type
 html_inside(struct span s)
 {
-	return kind_holds(s, "<!doctype html", 1024) || kind_holds(s, "<html", 1024) ?
-	    html_or_application(s) : FILE_UNKNOWN;
+	return kind_holds(s, "<!doctype html", 1024) || kind_holds(s, "<html>", 1024) ||
+	    kind_holds(s, "<html ", 1024) ? html_or_application(s) : FILE_UNKNOWN;
 }
 
 enum file_type

@@ -350,8 +350,9 @@ struct json {
 	uint8_t  open[JSON_DEPTH];
 	unsigned depth;
 	bool     value;         /* a value has just ended                        */
-	bool     key;           /* it was a string that may be a key             */
-	bool     wants;         /* a comma or colon has just been read           */
+	bool     key;           /* it was an object's key                        */
+	bool     colon;         /* the last token was a colon                    */
+	bool     wants;         /* the last token was a comma or colon           */
 	bool     cut;           /* the bytes ended inside a token                */
 };
 
@@ -395,27 +396,58 @@ json_word(struct json *j)
 }
 
 static bool
+in_object(const struct json *j)
+{
+	return j->depth > 0 && j->open[j->depth - 1] == '{';
+}
+
+/* May a value begin here?  In an object a key comes first, and a key is a string. */
+static bool
+json_may_begin(const struct json *j, uint8_t c)
+{
+	return !(j->value && j->depth > 0) && (c == '"' || !in_object(j) || j->colon);
+}
+
+static bool
+json_open(struct json *j, uint8_t c)
+{
+	if (!json_may_begin(j, c) || j->depth == JSON_DEPTH)
+		return false;
+	j->open[j->depth++] = c;
+	j->value = j->wants = j->colon = false;
+	return true;
+}
+
+static bool
+json_close(struct json *j, uint8_t c)
+{
+	if (j->depth == 0 || j->wants || (j->value && j->key) ||
+	    j->open[j->depth - 1] != (c == '}' ? '{' : '['))
+		return false;
+	j->depth--;
+	j->value = true;
+	j->key = false;
+	return true;
+}
+
+static bool
+json_between(struct json *j, uint8_t c)
+{
+	if (!j->value || j->depth == 0 || j->key != (c == ':'))
+		return false;
+	j->value = j->key = false;
+	j->wants = true;
+	j->colon = c == ':';
+	return true;
+}
+
+static bool
 json_punctuation(struct json *j, uint8_t c)
 {
-	if (c == '{' || c == '[') {
-		if ((j->value && j->depth > 0) || j->depth == JSON_DEPTH)
-			return false;
-		j->open[j->depth++] = c;
-		j->value = j->wants = false;
-	} else if (c == '}' || c == ']') {
-		if (j->depth == 0 || j->wants || j->open[--j->depth] != (c == '}' ? '{' : '['))
-			return false;
-		j->value = true;
-		j->key = false;
-	} else {
-		if (!j->value || j->depth == 0 ||
-		    (c == ':' && (!j->key || j->open[j->depth - 1] != '{')))
-			return false;
-		j->value = false;
-		j->wants = true;
-	}
 	j->rest = span_slice(j->rest, 1, j->rest.len);
-	return true;
+	if (c == '{' || c == '[')
+		return json_open(j, c);
+	return c == '}' || c == ']' ? json_close(j, c) : json_between(j, c);
 }
 
 /* One token; false where it may not stand. */
@@ -426,13 +458,13 @@ json_token(struct json *j)
 
 	if (byte_in(c, "{}[]:,"))
 		return json_punctuation(j, c);
-	if (j->value || j->depth == 0)
+	if (j->depth == 0 || !json_may_begin(j, c))
 		return false;
 	if (!(c == '"' ? json_string(j) : json_word(j)))
 		return false;
 	j->value = true;
-	j->key = c == '"';
-	j->wants = false;
+	j->key = in_object(j) && !j->colon;
+	j->wants = j->colon = false;
 	return true;
 }
 

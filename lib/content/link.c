@@ -10,7 +10,12 @@
 #include <libpsl.h>
 #include <stdio.h>
 
-struct suffixes { psl_ctx_t *psl; };
+/* The same few hosts come again and again, and asking libpsl costs more than reading all of
+   the rest of a link: answers are kept, by a hash of the host. */
+#define ANSWERS 64u
+#define ANSWER_BYTES 63u
+struct answer { uint8_t len, domain; char host[ANSWER_BYTES]; };
+struct suffixes { psl_ctx_t *psl; struct answer *answers; };
 
 static const char *const kind_names[LINK_KINDS] = {
 	"text", "mail", "anchor", "form", "image", "background", "frame", "refresh", "resource",
@@ -45,14 +50,17 @@ suffixes_create(const char *path)
 	struct suffixes *s = must_alloc(sizeof *s);
 
 	s->psl = path != NULL ? psl_latest(path) : NULL;
+	s->answers = must_alloc(ANSWERS * sizeof *s->answers);
 	return s;
 }
 
 void
 suffixes_destroy(struct suffixes **s)
 {
-	if (*s != NULL)
+	if (*s != NULL) {
 		psl_free((*s)->psl);
+		free((*s)->answers);
+	}
 	free(*s);
 	*s = NULL;
 }
@@ -85,21 +93,48 @@ is_address(struct span host)
 	    span_find(host, ':') < host.len) && address_parse(host, &a);
 }
 
-struct span
-suffixes_domain(const struct suffixes *s, struct span host)
+/* The length of the registrable domain. */
+static size_t
+ask(const struct suffixes *s, struct span host)
 {
 	char text[LINK_HOST_BYTES + 1];
 
-	if (host.len == 0 || host.len > LINK_HOST_BYTES || is_address(host))
-		return SPAN_NONE;
-	if (list(s) == NULL)
-		return last_two(host);
 	memcpy(text, host.ptr, host.len);
 	text[host.len] = '\0';
 	const char *domain = psl_registrable_domain(list(s), text);
 
-	return domain == NULL ? SPAN_NONE :
-	    span_slice(host, (size_t)(domain - text), host.len);
+	return domain != NULL ? strlen(domain) : 0;
+}
+
+static struct answer *
+answer_for(const struct suffixes *s, struct span host)
+{
+	size_t h = host.len;
+
+	for (size_t i = 0; i < host.len; i++)
+		h = h * 31 + host.ptr[i];
+	return &s->answers[(h ^ h >> 8) % ANSWERS];
+}
+
+struct span
+suffixes_domain(const struct suffixes *s, struct span host)
+{
+	if (host.len == 0 || host.len > LINK_HOST_BYTES || is_address(host))
+		return SPAN_NONE;
+	if (list(s) == NULL)
+		return last_two(host);
+	struct answer *a = answer_for(s, host);
+
+	if (a->len != host.len || memcmp(a->host, host.ptr, host.len) != 0) {
+		size_t n = ask(s, host);
+
+		if (host.len > ANSWER_BYTES)
+			return span_slice(host, host.len - n, host.len);
+		a->len = (uint8_t)host.len;
+		a->domain = (uint8_t)n;
+		memcpy(a->host, host.ptr, host.len);
+	}
+	return span_slice(host, host.len - a->domain, host.len);
 }
 
 /* Is the last label one that the list names? */
@@ -248,7 +283,7 @@ is_host(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (!is_host_byte(s.ptr[i]) ||
-		    (s.ptr[i] == '.' && (i == 0 || s.ptr[i - 1] == '.')))
+		    (s.ptr[i] == '.' && (i == 0 || i + 1 == s.len || s.ptr[i - 1] == '.')))
 			return false;
 	return s.len > 0;
 }
@@ -577,11 +612,10 @@ link_read(struct link *l, struct span url, size_t max, const struct link *base,
 
 /* --- addresses in text ------------------------------------------------------------ */
 
-static bool
-ends_token(uint8_t c)
-{
-	return c <= ' ' || c == '<' || c == '>' || c == '"' || c == '`';
-}
+/* 1: ends a word.  2: a word without one of these is no address. */
+static const uint8_t word_bytes[256] = {
+	[0 ... ' '] = 1, ['<'] = 1, ['>'] = 1, ['"'] = 1, ['`'] = 1, ['.'] = 2, [':'] = 2,
+};
 
 /* Without the punctuation that belongs to the sentence; a bracket stays if it was opened
    in the address. */
@@ -721,13 +755,13 @@ link_next(struct link_find *f, const struct suffixes *s)
 {
 	while (f->at < f->text.len) {
 		size_t from = f->at;
-		bool marked = false;
+		uint8_t marked = 0;
 
-		for (; f->at < f->text.len && !ends_token(f->text.ptr[f->at]); f->at++)
-			marked |= f->text.ptr[f->at] == '.' || f->text.ptr[f->at] == ':';
+		for (; f->at < f->text.len && word_bytes[f->text.ptr[f->at]] != 1; f->at++)
+			marked |= word_bytes[f->text.ptr[f->at]];
 		size_t to = f->at++;
 
-		if (marked && to - from > 3 && look_at(f, span_slice(f->text, from, to), from, s))
+		if (marked != 0 && to - from > 3 && look_at(f, span_slice(f->text, from, to), from, s))
 			return true;
 	}
 	return false;

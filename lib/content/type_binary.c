@@ -66,12 +66,16 @@ look_pyc(const struct look *l)
 	    (version >= 50000 && version < 63000)) ? FILE_PYC : FILE_UNKNOWN;
 }
 
+/* Players take any version, and a film can be made of letters and digits alone (to pass as a
+   script), so only prose is none. */
 enum file_type
 look_flash(const struct look *l)
 {
-	uint8_t version = look_byte(l, 3);
+	struct span start = look_bytes(l, 0, l->head.len < 32 ? l->head.len : 32);
 
-	return version >= 1 && version <= 60 && look_le(l, 4, 4) >= 8 ? FILE_SWF : FILE_UNKNOWN;
+	if (start.len < 8 || look_byte(l, 3) == 0)
+		return FILE_UNKNOWN;
+	return look_text(l) == FILE_UNKNOWN || !HOLDS(start, " ") ? FILE_SWF : FILE_UNKNOWN;
 }
 
 /* A boot sector: a jump, then a file system's parameters or none, and the mark. */

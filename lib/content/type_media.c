@@ -307,9 +307,12 @@ sound_at(const struct look *l, uint64_t at)
 	return FILE_UNKNOWN;
 }
 
+/* The mark of UTF-16 is a frame's beginning, too. */
 enum file_type
 look_sound_frame(const struct look *l)
 {
+	if (LOOK_IS(l, 0, "\xff\xfe") && look_text(l) != FILE_UNKNOWN)
+		return FILE_UNKNOWN;
 	return sound_at(l, 0);
 }
 

@@ -34,15 +34,15 @@ header_byte(struct decoder *d, uint8_t c)
 		want = c + 1u + HEAD_REST;
 	if (d->head_len < want)
 		return;
-	/* A name is at most 63 characters. */
-	const uint8_t *p = d->head + d->head[0] + 1 + 11;
-
 	d->begun = true;
+	/* A name is at most 63 characters; with a longer one the lengths are not kept. */
 	if (want > sizeof d->head) {
 		d->left = UINT64_MAX;
 		d->flaws |= DECODE_SUM;
 		return;
 	}
+	const uint8_t *p = d->head + d->head[0] + 1 + 11;
+
 	d->left = (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
 }
 

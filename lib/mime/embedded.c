@@ -308,7 +308,7 @@ begin_at(struct span text, size_t at, struct embedded *e)
 {
 	struct span rest = span_slice(text, at, text.len);
 
-	*e = (struct embedded){ ENCODING_NONE };
+	*e = (struct embedded){ .encoding = ENCODING_NONE };
 	for (size_t i = 0; i < COUNT_OF(begins); i++)
 		if (span_starts_nocase(rest, begins[i].word) && begins[i].begin(text, at, e))
 			return true;

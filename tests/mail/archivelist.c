@@ -11,10 +11,12 @@
 #include "lib/base/text.h"
 #include "lib/content/archive.h"
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define QUEUE 200
+#define MEMORY_BYTES (512u << 20)       /* as an inspector has */
 
 struct job { struct span bytes, name; unsigned depth; };
 
@@ -200,6 +202,15 @@ load(const char *path)
 	return buf_span(&b);
 }
 
+/* A sanitizer's shadow needs more; there ASAN_OPTIONS bounds a single allocation. */
+static void
+limit_memory(void)
+{
+#if !defined __SANITIZE_ADDRESS__
+	setrlimit(RLIMIT_AS, &(struct rlimit){ MEMORY_BYTES, MEMORY_BYTES });
+#endif
+}
+
 int
 main(int argc, char **argv)
 {
@@ -220,6 +231,7 @@ main(int argc, char **argv)
 			return 2;
 	}
 	archive_library_init(&r.library);
+	limit_memory();
 	for (int i = optind; i < argc; i++) {
 		struct span bytes = load(argv[i]), name = span_text(basename(argv[i]));
 
