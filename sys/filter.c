@@ -8,14 +8,19 @@
  */
 #include "sys/filter.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
 #define DENY SCMP_ACT_ERRNO(EPERM)
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 /*
  * mmap and mprotect keep PROT_EXEC, for PCRE2 compiles patterns to machine code.
@@ -106,6 +111,18 @@ add_all(struct rules *r, uint32_t action, const char *const *names)
 		add_compared(r, action, *names, NULL);
 }
 
+/* Sealed memory for answers that are longer than a packet, as sys/ipc.c makes it, with
+   and without the flag that kernels have from 6.3 on. */
+static void
+sealed_memory(struct rules *r)
+{
+	uint64_t flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+
+	add_when(r, SCMP_ACT_ALLOW, "memfd_create", 1, SCMP_CMP_EQ, flags);
+	add_when(r, SCMP_ACT_ALLOW, "memfd_create", 1, SCMP_CMP_EQ, flags | MFD_NOEXEC_SEAL);
+	add_when(r, SCMP_ACT_ALLOW, "fcntl", 1, SCMP_CMP_EQ, F_ADD_SEALS);
+}
+
 static void
 inspector_rules(struct rules *r)
 {
@@ -117,6 +134,7 @@ inspector_rules(struct rules *r)
 	add_when(r, SCMP_ACT_ALLOW, "tgkill", 0, SCMP_CMP_EQ, own);
 	/* reading of its own limits; setting would need an address in the third */
 	add_when(r, SCMP_ACT_ALLOW, "prlimit64", 2, SCMP_CMP_EQ, 0);
+	sealed_memory(r);
 }
 
 /* Threads stay possible, processes do not; clone3's flags cannot be seen, and the C

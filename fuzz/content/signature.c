@@ -1,9 +1,9 @@
 /*
- * signature.c - what a search finds is there, is all there is, and does not depend on cuts;
- * the same bytes are read as a list of digests.
+ * signature.c - what a search finds is there, is all there is, and does not depend on
+ * cuts; the same bytes are read as a list of digests.
  *
- * In the input "#E" stands for the EICAR string, "#G" for GTUBE; the first two bytes say how
- * long the pieces are.
+ * In the input "#E" stands for the EICAR string, "#G" for GTUBE; the first two bytes say
+ * how long the pieces are.
  */
 #include "lib/base/buf.h"
 #include "lib/content/signature.h"
@@ -30,7 +30,8 @@ expand(struct buf *out, struct span in)
 		uint8_t next = i + 1 < in.len ? in.ptr[i + 1] : 0;
 
 		if (in.ptr[i] == '#' && (next == 'E' || next == 'G')) {
-			buf_add(out, span_text(texts[next == 'E' ? SIGNATURE_EICAR : SIGNATURE_GTUBE]));
+			buf_add(out, span_text(texts[next == 'E' ?
+			    SIGNATURE_EICAR : SIGNATURE_GTUBE]));
 			i++;
 		} else {
 			buf_byte(out, in.ptr[i]);
@@ -59,9 +60,11 @@ check_search(struct span in, size_t first, size_t second)
 	feed_pieces(&s, in, first, second);
 	must(s.size == in.len);
 	for (size_t i = 0; i < SIGNATURES; i++) {
-		const uint8_t *p = in.len == 0 ? NULL : memmem(in.ptr, in.len, texts[i], SIGNATURE_BYTES);
+		const uint8_t *p = in.len == 0 ?
+		    NULL : memmem(in.ptr, in.len, texts[i], SIGNATURE_BYTES);
 
-		must(s.found[i] == (p != NULL) && (p == NULL || s.at[i] == (uint64_t)(p - in.ptr)));
+		must(s.found[i] == (p != NULL) &&
+		    (p == NULL || s.at[i] == (uint64_t)(p - in.ptr)));
 	}
 	must(!signature_eicar_file(&s) || in.len <= SIGNATURE_EICAR_FILE_BYTES);
 }
@@ -77,7 +80,8 @@ check_list(struct span in)
 	must(list.count <= 8);
 	for (size_t i = 0; i < list.count; i++) {
 		must(digest_list_has(&list, list.digests[i]));
-		must(i == 0 || memcmp(list.digests[i - 1], list.digests[i], DIGEST_BYTES) < 0);
+		must(i == 0 || memcmp(list.digests[i - 1], list.digests[i],
+		    DIGEST_BYTES) < 0);
 	}
 	digest_list_finish(&list);
 }

@@ -92,6 +92,17 @@ text_escape(struct buf *b, struct span s, size_t max, bool utf8)
 }
 
 void
+text_printed(struct buf *b, struct span s, size_t max)
+{
+	for (size_t n; s.len > 0; s = span_slice(s, n, s.len)) {
+		n = span_find(s, '\\');
+		text_escape(b, span_slice(s, 0, n), max, true);
+		if (n < s.len)
+			buf_byte(b, s.ptr[n++]);
+	}
+}
+
+void
 text_value(struct buf *b, struct span s, size_t max)
 {
 	bool quote = s.len == 0;

@@ -14,6 +14,10 @@
  */
 void text_escape(struct buf *, struct span, size_t max, bool utf8);
 
+/* Text that has been escaped once, or is of several such pieces: backslashes stay, all else
+   as text_escape with utf8; max counts from each backslash. */
+void text_printed(struct buf *, struct span, size_t max);
+
 /* Log value: as text_escape, in quotes (\" escaped) where it is empty or holds a
    blank, a quote or '='. */
 void text_value(struct buf *, struct span, size_t max);

@@ -254,7 +254,8 @@ entry_path(struct archive_entry *e, struct arena *arena)
 static enum archive_type
 entry_type(struct archive_entry *e, enum archive_kind kind)
 {
-	bool data = kind != ARCHIVE_KIND_ISO && archive_entry_size_is_set(e) && archive_entry_size(e) > 0;
+	bool data = kind != ARCHIVE_KIND_ISO && archive_entry_size_is_set(e) &&
+	    archive_entry_size(e) > 0;
 
 	if (archive_entry_hardlink(e) != NULL)
 		return ARCHIVE_TYPE_LINK;
@@ -387,7 +388,7 @@ entries_next(struct archive_walk *w)
 		return false;
 	if (!reader_next(&s->reader)) {
 		w->flaws |= s->reader.flaws;
-		w->encrypted |= s->reader.encrypted || (s->reader.handle != NULL &&
+		w->encrypted |= s->reader.encrypted || (s->reader.opened &&
 		    archive_read_has_encrypted_entries(s->reader.handle) > 0);
 		return false;
 	}

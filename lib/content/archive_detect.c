@@ -173,7 +173,8 @@ rpm_header(struct span s, size_t at)
 	if (s.len < 16 || at > s.len - 16 || memcmp(s.ptr + at, "\x8e\xad\xe8\x01", 4) != 0)
 		return 0;
 	const uint8_t *p = s.ptr + at;
-	uint64_t entries = __builtin_bswap32(le32(p + 8)), data = __builtin_bswap32(le32(p + 12));
+	uint64_t entries = __builtin_bswap32(le32(p + 8));
+	uint64_t data = __builtin_bswap32(le32(p + 12));
 	uint64_t end = at + 16 + entries * 16 + data;
 
 	return end < s.len ? (size_t)end : 0;

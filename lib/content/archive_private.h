@@ -45,6 +45,7 @@ struct archive_reader {
 	struct archive_input input;
 	unsigned             flaws;     /* of the last call               */
 	bool                 encrypted; /* the last call failed for it    */
+	bool                 opened;    /* else libarchive may not be asked about its format */
 	bool                 fatal;     /* nothing more can be read       */
 	bool                 plain;     /* set before it is opened: an ISO without Rock Ridge */
 };

@@ -91,7 +91,8 @@ read_file(struct span s, struct archive_member *m)
 	if (s.len < fixed)
 		return false;
 	s = span_slice(s, fixed, s.len);
-	if (!take_vint(&s, &value) || !take_vint(&s, &value) || !take_vint(&s, &len) || len > s.len)
+	if (!take_vint(&s, &value) || !take_vint(&s, &value) ||
+	    !take_vint(&s, &len) || len > s.len)
 		return false;
 	m->sized = (flags & 8) == 0;
 	m->type = (flags & 1) != 0 ? ARCHIVE_TYPE_DIRECTORY : ARCHIVE_TYPE_FILE;

@@ -236,7 +236,8 @@ reader_open(struct archive_reader *r, const struct archive_form *form,
 		result = archive_read_open1(r->handle);
 	if (result < ARCHIVE_WARN)
 		note_failure(r, ARCHIVE_FATAL);
-	return result >= ARCHIVE_WARN;
+	r->opened = result >= ARCHIVE_WARN;
+	return r->opened;
 }
 
 bool
@@ -288,4 +289,5 @@ reader_close(struct archive_reader *r)
 	if (r->handle != NULL)
 		archive_read_free(r->handle);
 	r->handle = NULL;
+	r->opened = false;
 }

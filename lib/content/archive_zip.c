@@ -193,7 +193,8 @@ read_entry(struct archive_zip *z, struct span s, size_t at, uint64_t base)
 	item->central.path = (struct span){ p + ENTRY_BYTES, name };
 	item->header = le32(p + 42);
 	read_common(p + 8, &item->central);
-	read_extra((struct span){ p + ENTRY_BYTES + name, extra }, &item->central, &item->header);
+	read_extra((struct span){ p + ENTRY_BYTES + name, extra },
+	    &item->central, &item->header);
 	item->found = read_local(s, item->header + base, &item->local, &item->data);
 	if (item->found)
 		item->header += base;
@@ -445,7 +446,8 @@ known_method(uint16_t method)
 
 /* Searches at most `scan` bytes more in all. */
 static uint64_t
-search_gap(struct archive_zip *z, struct span s, uint64_t from, uint64_t to, struct span what)
+search_gap(struct archive_zip *z, struct span s, uint64_t from, uint64_t to,
+    struct span what)
 {
 	uint64_t most = to - from < z->scan ? to : from + z->scan;
 	size_t at = archive_search(span_slice(s, 0, (size_t)most), (size_t)from, what);
@@ -596,7 +598,8 @@ item_type(const struct item *item, const struct view *v)
 {
 	uint32_t mode = item->attributes >> 28;
 	uint8_t last = v->path.len > 0 ? v->path.ptr[v->path.len - 1] : 0;
-	bool empty = v->packed == 0 && v->size == 0 && (!item->found || item->local.packed == 0);
+	bool empty = v->packed == 0 && v->size == 0 &&
+	    (!item->found || item->local.packed == 0);
 
 	if (item->named && item->system == 3 && mode == 012)
 		return ARCHIVE_TYPE_LINK;

@@ -2,8 +2,9 @@
  * extension_list.h - extensions of file names and the types they usually stand for.
  *
  * EXTENSION(extension, type, runs): sorted by extension; several rows for one extension
- * where it has several meanings, the likeliest first.  `runs` is 1 where a desktop runs what
- * has this name, or runs something in it, on opening - whatever the type of the content.
+ * where it has several meanings, the likeliest first.  `runs` is 1 where a desktop runs
+ * what has this name, or runs something in it, on opening - whatever the type of the
+ * content.
  */
 EXTENSION("3g2", VIDEO_3GPP2, 0)
 EXTENSION("3gp", VIDEO_3GPP, 0)

@@ -26,7 +26,8 @@ static const struct { const char *name; uint8_t len; } attributes[] = {
 #define ATTRIBUTE(id, name) { name, sizeof(name) - 1 },
 #include "lib/content/html_list.h"
 };
-static const struct { const char *name; uint32_t code; } references[] = {
+static const struct { const char *name; uint32_t len, code; } references[] = {
+#define REFERENCE(name, code) { name, sizeof(name) - 1, code },
 #include "lib/content/html_entities.h"
 };
 /* Numbers 128 to 159 mean windows-1252. */
@@ -161,9 +162,12 @@ named_reference(struct span name)
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		size_t len = strlen(references[mid].name);
-		int order = memcmp(references[mid].name, name.ptr, len < name.len ? len : name.len);
+		size_t len = references[mid].len;
+		int order = (uint8_t)references[mid].name[0] - name.ptr[0];
 
+		if (order == 0)
+			order = memcmp(references[mid].name, name.ptr,
+			    len < name.len ? len : name.len);
 		if (order == 0 && len == name.len)
 			return references[mid].code;
 		if (order < 0 || (order == 0 && len < name.len))
@@ -194,7 +198,8 @@ old_reference(struct span name, size_t *used)
 {
 	for (size_t n = name.len < 6 ? name.len : 6; n >= 2; n--) {
 		uint32_t c = named_reference(span_slice(name, 0, n));
-		bool old = c == '&' || c == '<' || c == '>' || c == '"' || (c >= 0xa0 && c < 0x100);
+		bool old = c == '&' || c == '<' || c == '>' || c == '"' ||
+		    (c >= 0xa0 && c < 0x100);
 
 		if (old)
 			return *used = n, c;

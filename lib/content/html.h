@@ -72,7 +72,7 @@ struct html {
 	struct html_handler *handler;
 	struct html_oddities odd;
 	/* private */
-	unsigned  state, after;
+	unsigned  state;
 	uint8_t   name[32];             /* of a tag, attribute or reference         */
 	size_t    name_len;
 	uint8_t   dashes;               /* the end of a comment, so far             */

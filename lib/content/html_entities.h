@@ -1,112 +1,143 @@
 /*
  * html_entities.h - the named character references of HTML 4 and some of HTML 5.
  *
- * Sorted by the bytes of the name.  No guard: the rows of a table.
+ * Sorted by the bytes of the name.  No guard: included with REFERENCE(name, code) defined.
  */
-	{ "AElig", 0xc6 }, { "AMP", 0x26 }, { "Aacute", 0xc1 }, { "Abreve", 0x102 },
-	{ "Acirc", 0xc2 }, { "Acy", 0x410 }, { "Agrave", 0xc0 }, { "Alpha", 0x391 },
-	{ "Amacr", 0x100 }, { "Aogon", 0x104 }, { "ApplyFunction", 0x2061 },
-	{ "Aring", 0xc5 }, { "Atilde", 0xc3 }, { "Auml", 0xc4 }, { "Bcy", 0x411 },
-	{ "Beta", 0x392 }, { "COPY", 0xa9 }, { "Cacute", 0x106 }, { "Ccaron", 0x10c },
-	{ "Ccedil", 0xc7 }, { "Chi", 0x3a7 }, { "Dagger", 0x2021 }, { "Dcaron", 0x10e },
-	{ "Delta", 0x394 }, { "Dstrok", 0x110 }, { "ETH", 0xd0 }, { "Eacute", 0xc9 },
-	{ "Ecaron", 0x11a }, { "Ecirc", 0xca }, { "Ecy", 0x42d }, { "Egrave", 0xc8 },
-	{ "Emacr", 0x112 }, { "Eogon", 0x118 }, { "Epsilon", 0x395 }, { "Eta", 0x397 },
-	{ "Euml", 0xcb }, { "GT", 0x3e }, { "Gamma", 0x393 }, { "Gbreve", 0x11e },
-	{ "Hat", 0x5e }, { "IEcy", 0x415 }, { "Iacute", 0xcd }, { "Icirc", 0xce },
-	{ "Idot", 0x130 }, { "Igrave", 0xcc }, { "Imacr", 0x12a },
-	{ "InvisibleComma", 0x2063 }, { "InvisibleTimes", 0x2062 }, { "Iota", 0x399 },
-	{ "Iuml", 0xcf }, { "Kappa", 0x39a }, { "LT", 0x3c }, { "Lambda", 0x39b },
-	{ "Lstrok", 0x141 }, { "MediumSpace", 0x205f }, { "Mu", 0x39c },
-	{ "Nacute", 0x143 }, { "Ncaron", 0x147 }, { "NewLine", 0xa },
-	{ "NoBreak", 0x2060 }, { "NonBreakingSpace", 0xa0 }, { "Ntilde", 0xd1 },
-	{ "Nu", 0x39d }, { "OElig", 0x152 }, { "Oacute", 0xd3 }, { "Ocirc", 0xd4 },
-	{ "Ocy", 0x41e }, { "Odblac", 0x150 }, { "Ograve", 0xd2 }, { "Omacr", 0x14c },
-	{ "Omega", 0x3a9 }, { "Omicron", 0x39f }, { "Oslash", 0xd8 }, { "Otilde", 0xd5 },
-	{ "Ouml", 0xd6 }, { "Pcy", 0x41f }, { "Phi", 0x3a6 }, { "Pi", 0x3a0 },
-	{ "Prime", 0x2033 }, { "Psi", 0x3a8 }, { "QUOT", 0x22 }, { "REG", 0xae },
-	{ "Rcaron", 0x158 }, { "Rcy", 0x420 }, { "Rho", 0x3a1 }, { "Sacute", 0x15a },
-	{ "Scaron", 0x160 }, { "Scedil", 0x15e }, { "Scy", 0x421 }, { "Sigma", 0x3a3 },
-	{ "THORN", 0xde }, { "TRADE", 0x2122 }, { "Tab", 0x9 }, { "Tau", 0x3a4 },
-	{ "Tcaron", 0x164 }, { "Theta", 0x398 }, { "ThinSpace", 0x2009 },
-	{ "Uacute", 0xda }, { "Ucirc", 0xdb }, { "Udblac", 0x170 }, { "Ugrave", 0xd9 },
-	{ "Umacr", 0x16a }, { "UnderBar", 0x5f }, { "Upsilon", 0x3a5 },
-	{ "Uring", 0x16e }, { "Uuml", 0xdc }, { "VerticalLine", 0x7c },
-	{ "VeryThinSpace", 0x200a }, { "Xi", 0x39e }, { "Yacute", 0xdd },
-	{ "Yuml", 0x178 }, { "Zacute", 0x179 }, { "Zcaron", 0x17d }, { "Zdot", 0x17b },
-	{ "ZeroWidthSpace", 0x200b }, { "Zeta", 0x396 }, { "aacute", 0xe1 },
-	{ "abreve", 0x103 }, { "acirc", 0xe2 }, { "acute", 0xb4 }, { "acy", 0x430 },
-	{ "aelig", 0xe6 }, { "agrave", 0xe0 }, { "alefsym", 0x2135 }, { "alpha", 0x3b1 },
-	{ "amacr", 0x101 }, { "amp", 0x26 }, { "and", 0x2227 }, { "ang", 0x2220 },
-	{ "aogon", 0x105 }, { "apos", 0x27 }, { "aring", 0xe5 }, { "ast", 0x2a },
-	{ "asymp", 0x2248 }, { "atilde", 0xe3 }, { "auml", 0xe4 }, { "bcy", 0x431 },
-	{ "bdquo", 0x201e }, { "beta", 0x3b2 }, { "breve", 0x2d8 }, { "brvbar", 0xa6 },
-	{ "bsol", 0x5c }, { "bull", 0x2022 }, { "bullet", 0x2022 }, { "cacute", 0x107 },
-	{ "cap", 0x2229 }, { "caron", 0x2c7 }, { "ccaron", 0x10d }, { "ccedil", 0xe7 },
-	{ "cedil", 0xb8 }, { "cent", 0xa2 }, { "check", 0x2713 }, { "chi", 0x3c7 },
-	{ "circ", 0x2c6 }, { "clubs", 0x2663 }, { "colon", 0x3a }, { "comma", 0x2c },
-	{ "commat", 0x40 }, { "cong", 0x2245 }, { "copy", 0xa9 }, { "crarr", 0x21b5 },
-	{ "cross", 0x2717 }, { "cup", 0x222a }, { "curren", 0xa4 }, { "dArr", 0x21d3 },
-	{ "dagger", 0x2020 }, { "darr", 0x2193 }, { "dash", 0x2010 }, { "dcaron", 0x10f },
-	{ "dcy", 0x434 }, { "deg", 0xb0 }, { "delta", 0x3b4 }, { "diams", 0x2666 },
-	{ "divide", 0xf7 }, { "dollar", 0x24 }, { "dot", 0x2d9 }, { "dscy", 0x455 },
-	{ "dstrok", 0x111 }, { "eacute", 0xe9 }, { "ecaron", 0x11b }, { "ecirc", 0xea },
-	{ "ecy", 0x44d }, { "egrave", 0xe8 }, { "emacr", 0x113 }, { "empty", 0x2205 },
-	{ "emsp", 0x2003 }, { "emsp13", 0x2004 }, { "emsp14", 0x2005 },
-	{ "ensp", 0x2002 }, { "eogon", 0x119 }, { "epsilon", 0x3b5 }, { "equals", 0x3d },
-	{ "equiv", 0x2261 }, { "eta", 0x3b7 }, { "eth", 0xf0 }, { "euml", 0xeb },
-	{ "euro", 0x20ac }, { "excl", 0x21 }, { "exist", 0x2203 }, { "ffilig", 0xfb03 },
-	{ "fflig", 0xfb00 }, { "ffllig", 0xfb04 }, { "filig", 0xfb01 },
-	{ "fllig", 0xfb02 }, { "fnof", 0x192 }, { "forall", 0x2200 }, { "frac12", 0xbd },
-	{ "frac14", 0xbc }, { "frac34", 0xbe }, { "frasl", 0x2044 }, { "gamma", 0x3b3 },
-	{ "gbreve", 0x11f }, { "ge", 0x2265 }, { "grave", 0x60 }, { "gt", 0x3e },
-	{ "hArr", 0x21d4 }, { "hairsp", 0x200a }, { "harr", 0x2194 },
-	{ "hearts", 0x2665 }, { "hellip", 0x2026 }, { "horbar", 0x2015 },
-	{ "hyphen", 0x2010 }, { "iacute", 0xed }, { "icirc", 0xee }, { "iecy", 0x435 },
-	{ "iexcl", 0xa1 }, { "igrave", 0xec }, { "imacr", 0x12b }, { "image", 0x2111 },
-	{ "imath", 0x131 }, { "infin", 0x221e }, { "inodot", 0x131 }, { "int", 0x222b },
-	{ "iota", 0x3b9 }, { "iquest", 0xbf }, { "isin", 0x2208 }, { "iukcy", 0x456 },
-	{ "iuml", 0xef }, { "jmath", 0x237 }, { "jsercy", 0x458 }, { "kappa", 0x3ba },
-	{ "lArr", 0x21d0 }, { "lambda", 0x3bb }, { "lang", 0x2329 }, { "laquo", 0xab },
-	{ "larr", 0x2190 }, { "lbrace", 0x7b }, { "lbrack", 0x5b }, { "lceil", 0x2308 },
-	{ "lcub", 0x7b }, { "ldquo", 0x201c }, { "ldquor", 0x201e }, { "le", 0x2264 },
-	{ "lfloor", 0x230a }, { "lowast", 0x2217 }, { "lowbar", 0x5f }, { "loz", 0x25ca },
-	{ "lpar", 0x28 }, { "lrm", 0x200e }, { "lsaquo", 0x2039 }, { "lsqb", 0x5b },
-	{ "lsquo", 0x2018 }, { "lsquor", 0x201a }, { "lstrok", 0x142 }, { "lt", 0x3c },
-	{ "macr", 0xaf }, { "mdash", 0x2014 }, { "micro", 0xb5 }, { "midast", 0x2a },
-	{ "middot", 0xb7 }, { "minus", 0x2212 }, { "mu", 0x3bc }, { "nabla", 0x2207 },
-	{ "nacute", 0x144 }, { "nbsp", 0xa0 }, { "ncaron", 0x148 }, { "ndash", 0x2013 },
-	{ "ne", 0x2260 }, { "ni", 0x220b }, { "not", 0xac }, { "notin", 0x2209 },
-	{ "nsub", 0x2284 }, { "ntilde", 0xf1 }, { "nu", 0x3bd }, { "num", 0x23 },
-	{ "numsp", 0x2007 }, { "oacute", 0xf3 }, { "ocirc", 0xf4 }, { "ocy", 0x43e },
-	{ "odblac", 0x151 }, { "oelig", 0x153 }, { "ograve", 0xf2 }, { "oline", 0x203e },
-	{ "omacr", 0x14d }, { "omega", 0x3c9 }, { "omicron", 0x3bf }, { "oplus", 0x2295 },
-	{ "or", 0x2228 }, { "ordf", 0xaa }, { "ordm", 0xba }, { "oslash", 0xf8 },
-	{ "otilde", 0xf5 }, { "otimes", 0x2297 }, { "ouml", 0xf6 }, { "para", 0xb6 },
-	{ "part", 0x2202 }, { "pcy", 0x43f }, { "percnt", 0x25 }, { "period", 0x2e },
-	{ "permil", 0x2030 }, { "perp", 0x22a5 }, { "phi", 0x3c6 }, { "phone", 0x260e },
-	{ "pi", 0x3c0 }, { "piv", 0x3d6 }, { "plus", 0x2b }, { "plusmn", 0xb1 },
-	{ "pound", 0xa3 }, { "prime", 0x2032 }, { "prod", 0x220f }, { "prop", 0x221d },
-	{ "psi", 0x3c8 }, { "puncsp", 0x2008 }, { "quest", 0x3f }, { "quot", 0x22 },
-	{ "rArr", 0x21d2 }, { "radic", 0x221a }, { "rang", 0x232a }, { "raquo", 0xbb },
-	{ "rarr", 0x2192 }, { "rbrace", 0x7d }, { "rbrack", 0x5d }, { "rcaron", 0x159 },
-	{ "rceil", 0x2309 }, { "rcub", 0x7d }, { "rcy", 0x440 }, { "rdquo", 0x201d },
-	{ "real", 0x211c }, { "reg", 0xae }, { "rfloor", 0x230b }, { "rho", 0x3c1 },
-	{ "ring", 0x2da }, { "rlm", 0x200f }, { "rpar", 0x29 }, { "rsaquo", 0x203a },
-	{ "rsqb", 0x5d }, { "rsquo", 0x2019 }, { "sacute", 0x15b }, { "sbquo", 0x201a },
-	{ "scaron", 0x161 }, { "scedil", 0x15f }, { "scy", 0x441 }, { "sdot", 0x22c5 },
-	{ "sect", 0xa7 }, { "semi", 0x3b }, { "shy", 0xad }, { "sigma", 0x3c3 },
-	{ "sigmaf", 0x3c2 }, { "sim", 0x223c }, { "sol", 0x2f }, { "spades", 0x2660 },
-	{ "star", 0x2606 }, { "starf", 0x2605 }, { "sub", 0x2282 }, { "sube", 0x2286 },
-	{ "sum", 0x2211 }, { "sup", 0x2283 }, { "sup1", 0xb9 }, { "sup2", 0xb2 },
-	{ "sup3", 0xb3 }, { "supe", 0x2287 }, { "szlig", 0xdf }, { "tau", 0x3c4 },
-	{ "tcaron", 0x165 }, { "there4", 0x2234 }, { "theta", 0x3b8 },
-	{ "thetasym", 0x3d1 }, { "thinsp", 0x2009 }, { "thorn", 0xfe },
-	{ "tilde", 0x2dc }, { "times", 0xd7 }, { "trade", 0x2122 }, { "uArr", 0x21d1 },
-	{ "uacute", 0xfa }, { "uarr", 0x2191 }, { "ucirc", 0xfb }, { "udblac", 0x171 },
-	{ "ugrave", 0xf9 }, { "umacr", 0x16b }, { "uml", 0xa8 }, { "upsih", 0x3d2 },
-	{ "upsilon", 0x3c5 }, { "uring", 0x16f }, { "uuml", 0xfc }, { "verbar", 0x7c },
-	{ "vert", 0x7c }, { "weierp", 0x2118 }, { "xi", 0x3be }, { "yacute", 0xfd },
-	{ "ycy", 0x44b }, { "yen", 0xa5 }, { "yuml", 0xff }, { "zacute", 0x17a },
-	{ "zcaron", 0x17e }, { "zdot", 0x17c }, { "zeta", 0x3b6 }, { "zwj", 0x200d },
-	{ "zwnj", 0x200c },
+REFERENCE("AElig", 0xc6) REFERENCE("AMP", 0x26) REFERENCE("Aacute", 0xc1)
+REFERENCE("Abreve", 0x102) REFERENCE("Acirc", 0xc2) REFERENCE("Acy", 0x410)
+REFERENCE("Agrave", 0xc0) REFERENCE("Alpha", 0x391) REFERENCE("Amacr", 0x100)
+REFERENCE("Aogon", 0x104) REFERENCE("ApplyFunction", 0x2061) REFERENCE("Aring", 0xc5)
+REFERENCE("Atilde", 0xc3) REFERENCE("Auml", 0xc4) REFERENCE("Bcy", 0x411)
+REFERENCE("Beta", 0x392) REFERENCE("COPY", 0xa9) REFERENCE("Cacute", 0x106)
+REFERENCE("Ccaron", 0x10c) REFERENCE("Ccedil", 0xc7) REFERENCE("Chi", 0x3a7)
+REFERENCE("Dagger", 0x2021) REFERENCE("Dcaron", 0x10e) REFERENCE("Delta", 0x394)
+REFERENCE("Dstrok", 0x110) REFERENCE("ETH", 0xd0) REFERENCE("Eacute", 0xc9)
+REFERENCE("Ecaron", 0x11a) REFERENCE("Ecirc", 0xca) REFERENCE("Ecy", 0x42d)
+REFERENCE("Egrave", 0xc8) REFERENCE("Emacr", 0x112) REFERENCE("Eogon", 0x118)
+REFERENCE("Epsilon", 0x395) REFERENCE("Eta", 0x397) REFERENCE("Euml", 0xcb)
+REFERENCE("GT", 0x3e) REFERENCE("Gamma", 0x393) REFERENCE("Gbreve", 0x11e)
+REFERENCE("Hat", 0x5e) REFERENCE("IEcy", 0x415) REFERENCE("Iacute", 0xcd)
+REFERENCE("Icirc", 0xce) REFERENCE("Idot", 0x130) REFERENCE("Igrave", 0xcc)
+REFERENCE("Imacr", 0x12a) REFERENCE("InvisibleComma", 0x2063)
+REFERENCE("InvisibleTimes", 0x2062) REFERENCE("Iota", 0x399) REFERENCE("Iuml", 0xcf)
+REFERENCE("Kappa", 0x39a) REFERENCE("LT", 0x3c) REFERENCE("Lambda", 0x39b)
+REFERENCE("Lstrok", 0x141) REFERENCE("MediumSpace", 0x205f) REFERENCE("Mu", 0x39c)
+REFERENCE("Nacute", 0x143) REFERENCE("Ncaron", 0x147) REFERENCE("NewLine", 0xa)
+REFERENCE("NoBreak", 0x2060) REFERENCE("NonBreakingSpace", 0xa0) REFERENCE("Ntilde", 0xd1)
+REFERENCE("Nu", 0x39d) REFERENCE("OElig", 0x152) REFERENCE("Oacute", 0xd3)
+REFERENCE("Ocirc", 0xd4) REFERENCE("Ocy", 0x41e) REFERENCE("Odblac", 0x150)
+REFERENCE("Ograve", 0xd2) REFERENCE("Omacr", 0x14c) REFERENCE("Omega", 0x3a9)
+REFERENCE("Omicron", 0x39f) REFERENCE("Oslash", 0xd8) REFERENCE("Otilde", 0xd5)
+REFERENCE("Ouml", 0xd6) REFERENCE("Pcy", 0x41f) REFERENCE("Phi", 0x3a6)
+REFERENCE("Pi", 0x3a0) REFERENCE("Prime", 0x2033) REFERENCE("Psi", 0x3a8)
+REFERENCE("QUOT", 0x22) REFERENCE("REG", 0xae) REFERENCE("Rcaron", 0x158)
+REFERENCE("Rcy", 0x420) REFERENCE("Rho", 0x3a1) REFERENCE("Sacute", 0x15a)
+REFERENCE("Scaron", 0x160) REFERENCE("Scedil", 0x15e) REFERENCE("Scy", 0x421)
+REFERENCE("Sigma", 0x3a3) REFERENCE("THORN", 0xde) REFERENCE("TRADE", 0x2122)
+REFERENCE("Tab", 0x9) REFERENCE("Tau", 0x3a4) REFERENCE("Tcaron", 0x164)
+REFERENCE("Theta", 0x398) REFERENCE("ThinSpace", 0x2009) REFERENCE("Uacute", 0xda)
+REFERENCE("Ucirc", 0xdb) REFERENCE("Udblac", 0x170) REFERENCE("Ugrave", 0xd9)
+REFERENCE("Umacr", 0x16a) REFERENCE("UnderBar", 0x5f) REFERENCE("Upsilon", 0x3a5)
+REFERENCE("Uring", 0x16e) REFERENCE("Uuml", 0xdc) REFERENCE("VerticalLine", 0x7c)
+REFERENCE("VeryThinSpace", 0x200a) REFERENCE("Xi", 0x39e) REFERENCE("Yacute", 0xdd)
+REFERENCE("Yuml", 0x178) REFERENCE("Zacute", 0x179) REFERENCE("Zcaron", 0x17d)
+REFERENCE("Zdot", 0x17b) REFERENCE("ZeroWidthSpace", 0x200b) REFERENCE("Zeta", 0x396)
+REFERENCE("aacute", 0xe1) REFERENCE("abreve", 0x103) REFERENCE("acirc", 0xe2)
+REFERENCE("acute", 0xb4) REFERENCE("acy", 0x430) REFERENCE("aelig", 0xe6)
+REFERENCE("agrave", 0xe0) REFERENCE("alefsym", 0x2135) REFERENCE("alpha", 0x3b1)
+REFERENCE("amacr", 0x101) REFERENCE("amp", 0x26) REFERENCE("and", 0x2227)
+REFERENCE("ang", 0x2220) REFERENCE("aogon", 0x105) REFERENCE("apos", 0x27)
+REFERENCE("aring", 0xe5) REFERENCE("ast", 0x2a) REFERENCE("asymp", 0x2248)
+REFERENCE("atilde", 0xe3) REFERENCE("auml", 0xe4) REFERENCE("bcy", 0x431)
+REFERENCE("bdquo", 0x201e) REFERENCE("beta", 0x3b2) REFERENCE("breve", 0x2d8)
+REFERENCE("brvbar", 0xa6) REFERENCE("bsol", 0x5c) REFERENCE("bull", 0x2022)
+REFERENCE("bullet", 0x2022) REFERENCE("cacute", 0x107) REFERENCE("cap", 0x2229)
+REFERENCE("caron", 0x2c7) REFERENCE("ccaron", 0x10d) REFERENCE("ccedil", 0xe7)
+REFERENCE("cedil", 0xb8) REFERENCE("cent", 0xa2) REFERENCE("check", 0x2713)
+REFERENCE("chi", 0x3c7) REFERENCE("circ", 0x2c6) REFERENCE("clubs", 0x2663)
+REFERENCE("colon", 0x3a) REFERENCE("comma", 0x2c) REFERENCE("commat", 0x40)
+REFERENCE("cong", 0x2245) REFERENCE("copy", 0xa9) REFERENCE("crarr", 0x21b5)
+REFERENCE("cross", 0x2717) REFERENCE("cup", 0x222a) REFERENCE("curren", 0xa4)
+REFERENCE("dArr", 0x21d3) REFERENCE("dagger", 0x2020) REFERENCE("darr", 0x2193)
+REFERENCE("dash", 0x2010) REFERENCE("dcaron", 0x10f) REFERENCE("dcy", 0x434)
+REFERENCE("deg", 0xb0) REFERENCE("delta", 0x3b4) REFERENCE("diams", 0x2666)
+REFERENCE("divide", 0xf7) REFERENCE("dollar", 0x24) REFERENCE("dot", 0x2d9)
+REFERENCE("dscy", 0x455) REFERENCE("dstrok", 0x111) REFERENCE("eacute", 0xe9)
+REFERENCE("ecaron", 0x11b) REFERENCE("ecirc", 0xea) REFERENCE("ecy", 0x44d)
+REFERENCE("egrave", 0xe8) REFERENCE("emacr", 0x113) REFERENCE("empty", 0x2205)
+REFERENCE("emsp", 0x2003) REFERENCE("emsp13", 0x2004) REFERENCE("emsp14", 0x2005)
+REFERENCE("ensp", 0x2002) REFERENCE("eogon", 0x119) REFERENCE("epsilon", 0x3b5)
+REFERENCE("equals", 0x3d) REFERENCE("equiv", 0x2261) REFERENCE("eta", 0x3b7)
+REFERENCE("eth", 0xf0) REFERENCE("euml", 0xeb) REFERENCE("euro", 0x20ac)
+REFERENCE("excl", 0x21) REFERENCE("exist", 0x2203) REFERENCE("ffilig", 0xfb03)
+REFERENCE("fflig", 0xfb00) REFERENCE("ffllig", 0xfb04) REFERENCE("filig", 0xfb01)
+REFERENCE("fllig", 0xfb02) REFERENCE("fnof", 0x192) REFERENCE("forall", 0x2200)
+REFERENCE("frac12", 0xbd) REFERENCE("frac14", 0xbc) REFERENCE("frac34", 0xbe)
+REFERENCE("frasl", 0x2044) REFERENCE("gamma", 0x3b3) REFERENCE("gbreve", 0x11f)
+REFERENCE("ge", 0x2265) REFERENCE("grave", 0x60) REFERENCE("gt", 0x3e)
+REFERENCE("hArr", 0x21d4) REFERENCE("hairsp", 0x200a) REFERENCE("harr", 0x2194)
+REFERENCE("hearts", 0x2665) REFERENCE("hellip", 0x2026) REFERENCE("horbar", 0x2015)
+REFERENCE("hyphen", 0x2010) REFERENCE("iacute", 0xed) REFERENCE("icirc", 0xee)
+REFERENCE("iecy", 0x435) REFERENCE("iexcl", 0xa1) REFERENCE("igrave", 0xec)
+REFERENCE("imacr", 0x12b) REFERENCE("image", 0x2111) REFERENCE("imath", 0x131)
+REFERENCE("infin", 0x221e) REFERENCE("inodot", 0x131) REFERENCE("int", 0x222b)
+REFERENCE("iota", 0x3b9) REFERENCE("iquest", 0xbf) REFERENCE("isin", 0x2208)
+REFERENCE("iukcy", 0x456) REFERENCE("iuml", 0xef) REFERENCE("jmath", 0x237)
+REFERENCE("jsercy", 0x458) REFERENCE("kappa", 0x3ba) REFERENCE("lArr", 0x21d0)
+REFERENCE("lambda", 0x3bb) REFERENCE("lang", 0x2329) REFERENCE("laquo", 0xab)
+REFERENCE("larr", 0x2190) REFERENCE("lbrace", 0x7b) REFERENCE("lbrack", 0x5b)
+REFERENCE("lceil", 0x2308) REFERENCE("lcub", 0x7b) REFERENCE("ldquo", 0x201c)
+REFERENCE("ldquor", 0x201e) REFERENCE("le", 0x2264) REFERENCE("lfloor", 0x230a)
+REFERENCE("lowast", 0x2217) REFERENCE("lowbar", 0x5f) REFERENCE("loz", 0x25ca)
+REFERENCE("lpar", 0x28) REFERENCE("lrm", 0x200e) REFERENCE("lsaquo", 0x2039)
+REFERENCE("lsqb", 0x5b) REFERENCE("lsquo", 0x2018) REFERENCE("lsquor", 0x201a)
+REFERENCE("lstrok", 0x142) REFERENCE("lt", 0x3c) REFERENCE("macr", 0xaf)
+REFERENCE("mdash", 0x2014) REFERENCE("micro", 0xb5) REFERENCE("midast", 0x2a)
+REFERENCE("middot", 0xb7) REFERENCE("minus", 0x2212) REFERENCE("mu", 0x3bc)
+REFERENCE("nabla", 0x2207) REFERENCE("nacute", 0x144) REFERENCE("nbsp", 0xa0)
+REFERENCE("ncaron", 0x148) REFERENCE("ndash", 0x2013) REFERENCE("ne", 0x2260)
+REFERENCE("ni", 0x220b) REFERENCE("not", 0xac) REFERENCE("notin", 0x2209)
+REFERENCE("nsub", 0x2284) REFERENCE("ntilde", 0xf1) REFERENCE("nu", 0x3bd)
+REFERENCE("num", 0x23) REFERENCE("numsp", 0x2007) REFERENCE("oacute", 0xf3)
+REFERENCE("ocirc", 0xf4) REFERENCE("ocy", 0x43e) REFERENCE("odblac", 0x151)
+REFERENCE("oelig", 0x153) REFERENCE("ograve", 0xf2) REFERENCE("oline", 0x203e)
+REFERENCE("omacr", 0x14d) REFERENCE("omega", 0x3c9) REFERENCE("omicron", 0x3bf)
+REFERENCE("oplus", 0x2295) REFERENCE("or", 0x2228) REFERENCE("ordf", 0xaa)
+REFERENCE("ordm", 0xba) REFERENCE("oslash", 0xf8) REFERENCE("otilde", 0xf5)
+REFERENCE("otimes", 0x2297) REFERENCE("ouml", 0xf6) REFERENCE("para", 0xb6)
+REFERENCE("part", 0x2202) REFERENCE("pcy", 0x43f) REFERENCE("percnt", 0x25)
+REFERENCE("period", 0x2e) REFERENCE("permil", 0x2030) REFERENCE("perp", 0x22a5)
+REFERENCE("phi", 0x3c6) REFERENCE("phone", 0x260e) REFERENCE("pi", 0x3c0)
+REFERENCE("piv", 0x3d6) REFERENCE("plus", 0x2b) REFERENCE("plusmn", 0xb1)
+REFERENCE("pound", 0xa3) REFERENCE("prime", 0x2032) REFERENCE("prod", 0x220f)
+REFERENCE("prop", 0x221d) REFERENCE("psi", 0x3c8) REFERENCE("puncsp", 0x2008)
+REFERENCE("quest", 0x3f) REFERENCE("quot", 0x22) REFERENCE("rArr", 0x21d2)
+REFERENCE("radic", 0x221a) REFERENCE("rang", 0x232a) REFERENCE("raquo", 0xbb)
+REFERENCE("rarr", 0x2192) REFERENCE("rbrace", 0x7d) REFERENCE("rbrack", 0x5d)
+REFERENCE("rcaron", 0x159) REFERENCE("rceil", 0x2309) REFERENCE("rcub", 0x7d)
+REFERENCE("rcy", 0x440) REFERENCE("rdquo", 0x201d) REFERENCE("real", 0x211c)
+REFERENCE("reg", 0xae) REFERENCE("rfloor", 0x230b) REFERENCE("rho", 0x3c1)
+REFERENCE("ring", 0x2da) REFERENCE("rlm", 0x200f) REFERENCE("rpar", 0x29)
+REFERENCE("rsaquo", 0x203a) REFERENCE("rsqb", 0x5d) REFERENCE("rsquo", 0x2019)
+REFERENCE("sacute", 0x15b) REFERENCE("sbquo", 0x201a) REFERENCE("scaron", 0x161)
+REFERENCE("scedil", 0x15f) REFERENCE("scy", 0x441) REFERENCE("sdot", 0x22c5)
+REFERENCE("sect", 0xa7) REFERENCE("semi", 0x3b) REFERENCE("shy", 0xad)
+REFERENCE("sigma", 0x3c3) REFERENCE("sigmaf", 0x3c2) REFERENCE("sim", 0x223c)
+REFERENCE("sol", 0x2f) REFERENCE("spades", 0x2660) REFERENCE("star", 0x2606)
+REFERENCE("starf", 0x2605) REFERENCE("sub", 0x2282) REFERENCE("sube", 0x2286)
+REFERENCE("sum", 0x2211) REFERENCE("sup", 0x2283) REFERENCE("sup1", 0xb9)
+REFERENCE("sup2", 0xb2) REFERENCE("sup3", 0xb3) REFERENCE("supe", 0x2287)
+REFERENCE("szlig", 0xdf) REFERENCE("tau", 0x3c4) REFERENCE("tcaron", 0x165)
+REFERENCE("there4", 0x2234) REFERENCE("theta", 0x3b8) REFERENCE("thetasym", 0x3d1)
+REFERENCE("thinsp", 0x2009) REFERENCE("thorn", 0xfe) REFERENCE("tilde", 0x2dc)
+REFERENCE("times", 0xd7) REFERENCE("trade", 0x2122) REFERENCE("uArr", 0x21d1)
+REFERENCE("uacute", 0xfa) REFERENCE("uarr", 0x2191) REFERENCE("ucirc", 0xfb)
+REFERENCE("udblac", 0x171) REFERENCE("ugrave", 0xf9) REFERENCE("umacr", 0x16b)
+REFERENCE("uml", 0xa8) REFERENCE("upsih", 0x3d2) REFERENCE("upsilon", 0x3c5)
+REFERENCE("uring", 0x16f) REFERENCE("uuml", 0xfc) REFERENCE("verbar", 0x7c)
+REFERENCE("vert", 0x7c) REFERENCE("weierp", 0x2118) REFERENCE("xi", 0x3be)
+REFERENCE("yacute", 0xfd) REFERENCE("ycy", 0x44b) REFERENCE("yen", 0xa5)
+REFERENCE("yuml", 0xff) REFERENCE("zacute", 0x17a) REFERENCE("zcaron", 0x17e)
+REFERENCE("zdot", 0x17c) REFERENCE("zeta", 0x3b6) REFERENCE("zwj", 0x200d)
+REFERENCE("zwnj", 0x200c)
+#undef REFERENCE

@@ -4,36 +4,53 @@
  */
 #include "lib/content/kind.h"
 
-/* A root's local name; what must stand in its tag or above it (a part of a namespace or of
-   a document type), or NULL; the type. */
+/* A root's local name; what must stand in its tag or above it (a part of a namespace or
+   of a document type), or NULL; the type. */
 static const struct { const char *root, *mark; enum file_type type; } roots[] = {
-	{ "svg", NULL, FILE_SVG }, { "rss", NULL, FILE_RSS }, { "feed", "/Atom", FILE_ATOM },
+	{ "svg", NULL, FILE_SVG }, { "rss", NULL, FILE_RSS },
+	{ "feed", "/Atom", FILE_ATOM },
 	{ "RDF", "purl.org/rss/", FILE_RSS }, { "RDF", NULL, FILE_RDF },
-	{ "xmpmeta", NULL, FILE_RDF }, { "kml", NULL, FILE_KML }, { "gpx", NULL, FILE_GPX },
-	{ "osm", NULL, FILE_OSM }, { "stylesheet", NULL, FILE_XSL }, { "transform", "XSL", FILE_XSL },
+	{ "xmpmeta", NULL, FILE_RDF }, { "kml", NULL, FILE_KML },
+	{ "gpx", NULL, FILE_GPX },
+	{ "osm", NULL, FILE_OSM }, { "stylesheet", NULL, FILE_XSL },
+	{ "transform", "XSL", FILE_XSL },
 	{ "definitions", "wsdl", FILE_WSDL }, { "math", NULL, FILE_MATHML },
 	{ "FictionBook", NULL, FILE_FB2 }, { "article", "docbook", FILE_DOCBOOK },
-	{ "book", "docbook", FILE_DOCBOOK }, { "TEI", NULL, FILE_TEI }, { "TEI.2", NULL, FILE_TEI },
-	{ "teiCorpus", NULL, FILE_TEI }, { "topic", "dita", FILE_DITA }, { "map", "dita", FILE_DITA },
+	{ "book", "docbook", FILE_DOCBOOK }, { "TEI", NULL, FILE_TEI },
+	{ "TEI.2", NULL, FILE_TEI },
+	{ "teiCorpus", NULL, FILE_TEI }, { "topic", "dita", FILE_DITA },
+	{ "map", "dita", FILE_DITA },
 	{ "concept", "dita", FILE_DITA }, { "task", "dita", FILE_DITA },
 	{ "reference", "dita", FILE_DITA }, { "bookmap", "dita", FILE_DITA },
-	{ "DIF", NULL, FILE_DIF_XML }, { "tt", NULL, FILE_TTML }, { "xfdf", NULL, FILE_XFDF },
-	{ "xdp", NULL, FILE_XDP }, { "playlist", "xspf", FILE_XSPF }, { "xliff", NULL, FILE_XLIFF },
-	{ "tmx", NULL, FILE_TMX }, { "smil", NULL, FILE_SMIL }, { "COLLADA", NULL, FILE_COLLADA },
-	{ "X3D", NULL, FILE_X3D }, { "plist", NULL, FILE_PLIST }, { "FeatureCollection", "gml", FILE_GML },
-	{ "package", "2006/xmlPackage", FILE_OPC_XML }, { "wordDocument", NULL, FILE_WORD_XML },
-	{ "Workbook", "spreadsheet", FILE_EXCEL_XML }, { "document", "opendocument", FILE_FODF },
-	{ "scriptlet", NULL, FILE_SCT }, { "job", NULL, FILE_WSF }, { "package", "<job", FILE_WSF },
+	{ "DIF", NULL, FILE_DIF_XML }, { "tt", NULL, FILE_TTML },
+	{ "xfdf", NULL, FILE_XFDF },
+	{ "xdp", NULL, FILE_XDP }, { "playlist", "xspf", FILE_XSPF },
+	{ "xliff", NULL, FILE_XLIFF },
+	{ "tmx", NULL, FILE_TMX }, { "smil", NULL, FILE_SMIL },
+	{ "COLLADA", NULL, FILE_COLLADA },
+	{ "X3D", NULL, FILE_X3D }, { "plist", NULL, FILE_PLIST },
+	{ "FeatureCollection", "gml", FILE_GML },
+	{ "package", "2006/xmlPackage", FILE_OPC_XML },
+	{ "wordDocument", NULL, FILE_WORD_XML },
+	{ "Workbook", "spreadsheet", FILE_EXCEL_XML },
+	{ "document", "opendocument", FILE_FODF },
+	{ "scriptlet", NULL, FILE_SCT }, { "job", NULL, FILE_WSF },
+	{ "package", "<job", FILE_WSF },
 	{ "component", "<script", FILE_SCT }, { "component", "<registration", FILE_SCT },
 	{ "PCSettings", NULL, FILE_SETTING_CONTENT },
 	{ "assembly", "asm.v2", FILE_CLICKONCE }, { "jnlp", NULL, FILE_JNLP },
 };
 
-/* Tags that begin HTML: those of the WHATWG sniffing table and some more that mail has. */
-static const char *const html_tags[] = { "html", "head", "body", "script", "iframe", "h1", "h2",
-	"div", "font", "table", "a", "style", "title", "b", "br", "p", "meta", "center", "span",
-	"img", "form", "frameset", "link", "base", "object", "embed", "ul", "ol", "hr", "h3",
-	"svg", "video", "input", "marquee", "blockquote", "pre", "tr", "td", "i", "u", "em",
+/* Tags that begin HTML: those of the WHATWG sniffing table and some more that mail
+   has. */
+static const char *const html_tags[] = { "html", "head", "body", "script", "iframe", "h1",
+    "h2",
+	"div", "font", "table", "a", "style", "title", "b", "br", "p", "meta", "center",
+	"span",
+	"img", "form", "frameset", "link", "base", "object", "embed", "ul", "ol", "hr",
+	"h3",
+	"svg", "video", "input", "marquee", "blockquote", "pre", "tr", "td", "i", "u",
+	"em",
 	"strong", "noscript", "main", "section", "button", "hta:application" };
 
 /* Behind `end`, or at the end of s. */
@@ -168,8 +185,10 @@ declared(struct span s, struct span tag)
 {
 	enum file_type type = by_instruction(s);
 
-	if (type == FILE_UNKNOWN && span_equal_nocase(local_name(tag_name(tag)), SPAN_LIT("html")))
-		return kind_holds(s, "<hta:application", TEXT_BYTES) ? FILE_HTA : FILE_XHTML;
+	if (type == FILE_UNKNOWN && span_equal_nocase(local_name(tag_name(tag)),
+	    SPAN_LIT("html")))
+		return kind_holds(s, "<hta:application", TEXT_BYTES) ?
+		    FILE_HTA : FILE_XHTML;
 	if (type == FILE_UNKNOWN)
 		type = by_root(s, tag);
 	return type != FILE_UNKNOWN ? type : FILE_XML;
@@ -179,6 +198,8 @@ declared(struct span s, struct span tag)
 static enum file_type
 html_inside(struct span s)
 {
+	if (span_find(s, '<') == s.len)
+		return FILE_UNKNOWN;
 	return kind_holds(s, "<!doctype html", 1024) || kind_holds(s, "<html>", 1024) ||
 	    kind_holds(s, "<html ", 1024) ? html_or_application(s) : FILE_UNKNOWN;
 }
@@ -191,7 +212,8 @@ kind_markup(struct span s)
 
 	if (start.len < 2 || start.ptr[0] != '<')
 		return html_inside(s);
-	if (span_starts_nocase(start, SPAN_LIT("<?php")) || span_starts_nocase(start, SPAN_LIT("<?=")))
+	if (span_starts_nocase(start, SPAN_LIT("<?php")) ||
+	    span_starts_nocase(start, SPAN_LIT("<?=")))
 		return FILE_PHP;
 	if (span_starts_nocase(start, SPAN_LIT("<%")))
 		return FILE_SCRIPT;
@@ -200,7 +222,8 @@ kind_markup(struct span s)
 		return declared(start, tag);
 	if (span_equal_nocase(tag_name(tag), SPAN_LIT("html")) &&
 	    kind_holds(span_slice(tag, 0, span_find(tag, '>')), "1999/xhtml", TEXT_BYTES))
-		return kind_holds(s, "<hta:application", TEXT_BYTES) ? FILE_HTA : FILE_XHTML;
+		return kind_holds(s, "<hta:application", TEXT_BYTES) ?
+		    FILE_HTA : FILE_XHTML;
 	type = kind_html(start);
 	if (type == FILE_UNKNOWN || span_starts_nocase(tag, SPAN_LIT("<svg")))
 		type = undeclared(start, tag);

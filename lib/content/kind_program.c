@@ -8,8 +8,8 @@
  */
 #include "lib/content/kind.h"
 
-enum language { LANGUAGE_NONE = 0, JAVASCRIPT, BASIC, SHELL_MS, DOS, PYTHON_, PERL_, UNIX, C_,
-	LANGUAGES };
+enum language { LANGUAGE_NONE = 0, JAVASCRIPT, BASIC, SHELL_MS, DOS, PYTHON_, PERL_,
+	UNIX, C_, LANGUAGES };
 
 static const enum file_type types[LANGUAGES] = {
 	[LANGUAGE_NONE] = FILE_UNKNOWN, [JAVASCRIPT] = FILE_NODE, [BASIC] = FILE_VBS,
@@ -79,7 +79,8 @@ fits(const struct word *w, struct span rest)
 		n++;
 	switch (w->language) {
 	case JAVASCRIPT:
-		return memchr(rest.ptr, '=', n) != NULL || memchr(rest.ptr, '(', n) != NULL;
+		return memchr(rest.ptr, '=', n) != NULL ||
+		    memchr(rest.ptr, '(', n) != NULL;
 	case BASIC:
 		return n < STATEMENT_BYTES && memchr(rest.ptr, '.', n) == NULL;
 	case PERL_:
@@ -131,26 +132,38 @@ score_words(struct scan *sc, struct span s)
 static void
 score_lines(struct scan *sc, struct span s)
 {
-	static const struct { const char *words; enum language language; unsigned score; } lines[] = {
+	static const struct line {
+		const char *words;
+		enum language language;
+		unsigned score;
+	} lines[] = {
 		{ "on error resume next", BASIC, 8 }, { "option explicit", BASIC, 6 },
-		{ "end sub", BASIC, 5 }, { "end function", BASIC, 5 }, { "if __name__ ==", PYTHON_, 8 },
-		{ "import os", PYTHON_, 4 }, { "import sys", PYTHON_, 4 }, { "use strict;", PERL_, 6 },
+		{ "end sub", BASIC, 5 }, { "end function", BASIC, 5 },
+		{ "if __name__ ==", PYTHON_, 8 },
+		{ "import os", PYTHON_, 4 }, { "import sys", PYTHON_, 4 },
+		{ "use strict;", PERL_, 6 },
 		{ "use warnings;", PERL_, 6 }, { "'use strict'", JAVASCRIPT, 6 },
-		{ "\"use strict\"", JAVASCRIPT, 6 }, { "if exist ", DOS, 4 }, { "if not exist ", DOS, 4 },
+		{ "\"use strict\"", JAVASCRIPT, 6 }, { "if exist ", DOS, 4 },
+		{ "if not exist ", DOS, 4 },
 		{ "echo off", DOS, 8 }, { "@echo off", DOS, 8 }, { "cmd /c ", DOS, 4 },
-		{ "powershell ", DOS, 5 }, { "powershell.exe ", DOS, 5 }, { "start /b ", DOS, 5 },
+		{ "powershell ", DOS, 5 }, { "powershell.exe ", DOS, 5 },
+		{ "start /b ", DOS, 5 },
 		{ "%comspec%", DOS, 6 }, { "int main(", C_, 5 }, { "set -e", UNIX, 5 },
 		{ "module.exports", JAVASCRIPT, 5 }, { "$(document)", JAVASCRIPT, 5 },
 		{ "(function(", JAVASCRIPT, 6 }, { "(function (", JAVASCRIPT, 6 },
-		{ "!function(", JAVASCRIPT, 6 }, { "[system.", SHELL_MS, 4 }, { "[reflection.", SHELL_MS, 6 },
+		{ "!function(", JAVASCRIPT, 6 }, { "[system.", SHELL_MS, 4 },
+		{ "[reflection.", SHELL_MS, 6 },
 		{ "from __future__ import", PYTHON_, 8 },
 	};
 	struct span line;
 
-	while (kind_line(&s, &line))
-		for (size_t i = 0; i < COUNT_OF(lines); i++)
-			if (span_starts_nocase(span_trim(line), span_text(lines[i].words)))
+	while (kind_line(&s, &line)) {
+		line = span_trim(line);
+		for (size_t i = 0; line.len > 0 && i < COUNT_OF(lines); i++)
+			if (to_lower(line.ptr[0]) == (uint8_t)lines[i].words[0] &&
+			    span_starts_nocase(line, span_text(lines[i].words)))
 				sc->score[lines[i].language] += lines[i].score;
+	}
 }
 
 enum file_type

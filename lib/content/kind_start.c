@@ -34,12 +34,14 @@ bool
 kind_holds(struct span s, const char *words, size_t reach)
 {
 	struct span want = span_text(words);
-	uint8_t first = to_lower((uint8_t)words[0]);
+	uint8_t lower = to_lower((uint8_t)words[0]);
+	uint8_t upper = is_alpha(lower) ? lower & 0xdf : lower;
 
 	if (s.len > reach)
 		s.len = reach;
-	for (; s.len >= want.len; s = span_slice(s, 1, s.len))
-		if (to_lower(s.ptr[0]) == first && span_starts_nocase(s, want))
+	for (size_t i = 0; i + want.len <= s.len; i++)
+		if ((s.ptr[i] == lower || s.ptr[i] == upper) &&
+		    span_starts_nocase(span_slice(s, i, s.len), want))
 			return true;
 	return false;
 }
@@ -84,8 +86,10 @@ interpreter(struct span line)
 	if (span_equal(word, SPAN_LIT("env")))
 		do
 			word = next_word(&rest);
-		while (word.len > 0 && (word.ptr[0] == '-' || span_find(word, '=') < word.len));
-	while (word.len > 0 && (is_digit(word.ptr[word.len - 1]) || word.ptr[word.len - 1] == '.'))
+		while (word.len > 0 && (word.ptr[0] == '-' ||
+		    span_find(word, '=') < word.len));
+	while (word.len > 0 && (is_digit(word.ptr[word.len - 1]) ||
+	    word.ptr[word.len - 1] == '.'))
 		word.len--;
 	for (size_t i = 0; i < COUNT_OF(interpreters); i++)
 		if (span_equal(word, span_text(interpreters[i].name)))
@@ -108,7 +112,8 @@ static const struct { const char *words; enum file_type type; } starts[] = {
 	{ "-----BEGIN PGP SIGNED MESSAGE-----", FILE_TEXT },
 	{ "-----BEGIN AGE ENCRYPTED FILE-----", FILE_AGE },
 	{ "-----BEGIN ", FILE_PEM },
-	{ "---- BEGIN SSH2 PUBLIC KEY ----", FILE_SSH_KEY }, { "ssh-rsa AAAA", FILE_SSH_KEY },
+	{ "---- BEGIN SSH2 PUBLIC KEY ----", FILE_SSH_KEY },
+	{ "ssh-rsa AAAA", FILE_SSH_KEY },
 	{ "ssh-ed25519 AAAA", FILE_SSH_KEY }, { "ssh-dss AAAA", FILE_SSH_KEY },
 	{ "ecdsa-sha2-", FILE_SSH_KEY },
 	{ "BEGIN:VCALENDAR", FILE_CALENDAR }, { "BEGIN:VCARD", FILE_VCARD },
@@ -116,7 +121,8 @@ static const struct { const char *words; enum file_type type; } starts[] = {
 	{ "dn: ", FILE_LDIF }, { "dn:: ", FILE_LDIF },
 	{ "WEBVTT", FILE_VTT }, { "0 HEAD", FILE_GEDCOM }, { "#EXTM3U", FILE_PLAYLIST },
 	{ "[playlist]", FILE_PLAYLIST }, { "#mtree", FILE_MTREE }, { "#FIG ", FILE_XFIG },
-	{ "/* XPM */", FILE_XPM }, { "StartFontMetrics", FILE_AFM }, { "STARTFONT ", FILE_BDF },
+	{ "/* XPM */", FILE_XPM }, { "StartFontMetrics", FILE_AFM },
+	{ "STARTFONT ", FILE_BDF },
 	{ "ISO-10303-21;", FILE_STEP }, { "ply\n", FILE_PLY }, { "ply\r", FILE_PLY },
 	{ "solid ", FILE_STL }, { "<MIFFile ", FILE_FRAMEMAKER },
 	{ "\\documentclass", FILE_TEX }, { "\\documentstyle", FILE_TEX },
@@ -127,7 +133,8 @@ static const struct { const char *words; enum file_type type; } starts[] = {
 	{ "strict graph ", FILE_GRAPHVIZ }, { "graph {", FILE_GRAPHVIZ },
 	{ ".TH ", FILE_TROFF }, { ".Dd ", FILE_TROFF },
 	{ "REGEDIT4", FILE_REG }, { "Windows Registry Editor Version", FILE_REG },
-	{ "[InternetShortcut]", FILE_URL }, { "[{000214A0-0000-0000-C000-000000000046}]", FILE_URL },
+	{ "[InternetShortcut]", FILE_URL },
+	{ "[{000214A0-0000-0000-C000-000000000046}]", FILE_URL },
 	{ "[Desktop Entry]", FILE_DESKTOP },
 	{ "ID;P", FILE_SLK }, { "#@~^", FILE_SCRIPT_ENCODED }, { "%VRML", FILE_TEXT },
 	{ "@echo", FILE_BATCH }, { "echo off", FILE_BATCH }, { "@setlocal", FILE_BATCH },
@@ -138,9 +145,11 @@ static const struct { const char *words; enum file_type type; } starts[] = {
 	{ "HEADER RECORD*******", FILE_SAS_XPORT }, { "*PPD-Adobe", FILE_TEXT },
 	{ "MATLAB 5.0 MAT-file", FILE_MATLAB },
 	{ "# This is a shell archive", FILE_SHAR },
-	{ "create table ", FILE_SQL }, { "create database ", FILE_SQL }, { "insert into ", FILE_SQL },
+	{ "create table ", FILE_SQL }, { "create database ", FILE_SQL },
+	{ "insert into ", FILE_SQL },
 	{ "-- MySQL dump", FILE_SQL }, { "-- phpMyAdmin SQL Dump", FILE_SQL },
-	{ "-- PostgreSQL database dump", FILE_SQL }, { "--\n-- PostgreSQL database", FILE_SQL },
+	{ "-- PostgreSQL database dump", FILE_SQL },
+	{ "--\n-- PostgreSQL database", FILE_SQL },
 	{ "PRAGMA foreign_keys", FILE_SQL }, { "drop table ", FILE_SQL },
 };
 
@@ -149,7 +158,8 @@ static const struct { const char *words; enum file_type type; } starts[] = {
 static struct span
 start_of(struct span s)
 {
-	struct span skipped = kind_skip(span_slice(s, 0, s.len < START_SKIP ? s.len : START_SKIP));
+	struct span skipped = kind_skip(span_slice(s, 0, s.len < START_SKIP ?
+	    s.len : START_SKIP));
 
 	return span_slice(s, (size_t)(skipped.ptr - s.ptr), s.len);
 }
@@ -175,7 +185,8 @@ is_subtitle(struct span s)
 {
 	struct span line;
 
-	if (!is_digit(s.ptr[0]) || !kind_line(&s, &line) || line.len > 6 || !kind_line(&s, &line))
+	if (!is_digit(s.ptr[0]) || !kind_line(&s, &line) || line.len > 6 ||
+	    !kind_line(&s, &line))
 		return false;
 	return line.len >= 25 && is_digit(line.ptr[0]) && HOLDS(line, " --> ");
 }
@@ -225,12 +236,14 @@ kind_start(struct span s)
 	struct span line, rest = s;
 
 	if (s.len >= 2 && memcmp(s.ptr, "#!", 2) == 0 && kind_line(&rest, &line))
-		return kind_holds(s, "this is a shell archive", 512) ? FILE_SHAR : interpreter(line);
+		return kind_holds(s, "this is a shell archive", 512) ?
+		    FILE_SHAR : interpreter(line);
 	s = start_of(s);
 	if (s.len == 0)
 		return FILE_UNKNOWN;
 	for (size_t i = 0; i < COUNT_OF(starts); i++)
-		if (span_starts_nocase(s, span_text(starts[i].words)))
+		if (to_lower(s.ptr[0]) == to_lower((uint8_t)starts[i].words[0]) &&
+		    span_starts_nocase(s, span_text(starts[i].words)))
 			return starts[i].type;
 	if (is_uuencode(s))
 		return FILE_UUENCODE;
@@ -244,7 +257,8 @@ kind_start(struct span s)
 		return FILE_IQY;
 	if ((is_digit(s.ptr[0])) && is_dxf(s))
 		return FILE_DXF;
-	return (s.ptr[0] == '[' || s.ptr[0] == ';') && is_inf(s) ? FILE_INF : FILE_UNKNOWN;
+	return (s.ptr[0] == '[' || s.ptr[0] == ';') && is_inf(s) ?
+	    FILE_INF : FILE_UNKNOWN;
 }
 
 enum file_type
@@ -257,10 +271,14 @@ kind_pdf(struct span s)
 
 /* Mail. */
 
-static const char *const mail_fields[] = { "Return-Path", "Received", "From", "To", "Subject",
-	"Date", "Message-ID", "MIME-Version", "Content-Type", "Delivered-To", "Reply-To", "Cc",
-	"Sender", "X-Mailer", "DKIM-Signature", "Content-Transfer-Encoding", "Return-Receipt-To",
-	"X-Original-To", "Authentication-Results", "ARC-Seal", "In-Reply-To", "References",
+static const char *const mail_fields[] = { "Return-Path", "Received", "From", "To",
+    "Subject",
+	"Date", "Message-ID", "MIME-Version", "Content-Type", "Delivered-To", "Reply-To",
+	"Cc",
+	"Sender", "X-Mailer", "DKIM-Signature", "Content-Transfer-Encoding",
+	"Return-Receipt-To",
+	"X-Original-To", "Authentication-Results", "ARC-Seal", "In-Reply-To",
+	"References",
 	"X-Received", "Received-SPF", "List-Id", "Envelope-To", "X-Account-Key", "Bcc",
 	"X-Mozilla-Status", "Importance", "X-Priority", "Organization", "User-Agent",
 	"Thread-Topic", "Thread-Index", "X-MimeOLE", "Snapshot-Content-Location" };
@@ -304,8 +322,8 @@ read_fields(struct span s)
 static bool
 is_mbox_line(struct span line)
 {
-	return span_starts_nocase(line, SPAN_LIT("From ")) && line.ptr[0] == 'F' && line.len > 20 &&
-	    memchr(line.ptr + 20, ':', line.len - 20) != NULL;
+	return span_starts_nocase(line, SPAN_LIT("From ")) && line.ptr[0] == 'F' &&
+	    line.len > 20 && memchr(line.ptr + 20, ':', line.len - 20) != NULL;
 }
 
 static bool
@@ -337,7 +355,8 @@ kind_mail(struct span s)
 		return FILE_EMLX;
 	if (f.news > 0)
 		return FILE_NEWS;
-	return kind_holds(s, "multipart/related", 2048) && (kind_holds(s, "<Saved by ", 512) ||
+	return kind_holds(s, "multipart/related", 2048) &&
+	    (kind_holds(s, "<Saved by ", 512) ||
 	    kind_holds(s, "Snapshot-Content-Location:", 1024)) ? FILE_MHTML : FILE_MAIL;
 }
 

@@ -22,8 +22,8 @@ static const char *const kind_names[LINK_KINDS] = {
 	"base",
 };
 static const char *const flag_names[LINK_FLAGS] = {
-	"differs", "differs-host", "punycode", "mixed-script", "confusable", "ip-host", "ip-odd",
-	"user", "port", "deep", "encoded-host", "odd", "bad-host", "credentials", "tracking",
+	"differs", "differs-host", "punycode", "mixed-script", "confusable", "ip-host",
+	"ip-odd", "user", "port", "deep", "encoded-host", "odd", "bad-host", "credentials", "tracking",
 	"data", "script", "hidden", "relative", "cut",
 };
 static const struct { const char *name; uint16_t port; } special[] = {
@@ -168,8 +168,11 @@ unescape(struct span s, uint8_t out[LINK_HOST_BYTES + 1], unsigned *flags)
 	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
 
-		if (c == '%' && i + 2 < s.len && hex_value(s.ptr[i + 1]) < 16 && hex_value(s.ptr[i + 2]) < 16) {
-			c = (uint8_t)(hex_value(s.ptr[i + 1]) << 4 | hex_value(s.ptr[i + 2]));
+		unsigned high = i + 2 < s.len ? hex_value(s.ptr[i + 1]) : 99;
+		unsigned low = i + 2 < s.len ? hex_value(s.ptr[i + 2]) : 99;
+
+		if (c == '%' && high < 16 && low < 16) {
+			c = (uint8_t)(high << 4 | low);
 			i += 2;
 			*flags |= LINK_ENCODED_HOST;
 		}
@@ -572,7 +575,8 @@ read_relative(struct link *l, size_t max, const struct link *base,
 	    (l->url.ptr[1] == '/' || l->url.ptr[1] == '\\');
 
 	if (slashes) {
-		l->scheme = base != NULL && base->scheme.len > 0 ? base->scheme : SPAN_LIT("http");
+		l->scheme = base != NULL && base->scheme.len > 0 ? base->scheme :
+		    SPAN_LIT("http");
 		size_t at = skip_slashes(l, 0);
 
 		read_authority(l, span_slice(l->url, at, authority_end(l->url, at, true)),
@@ -635,7 +639,8 @@ trim_end(struct span t, size_t from, size_t to)
 		const char *bracket = memchr(closing, c, 3);
 		size_t k = bracket != NULL ? (size_t)(bracket - closing) : 0;
 
-		if (bracket == NULL ? memchr(".,;:!?*'_|", c, 10) == NULL : closed[k]-- <= opened[k])
+		if (bracket == NULL ? memchr(".,;:!?*'_|", c, 10) == NULL :
+		    closed[k]-- <= opened[k])
 			break;
 	}
 	return to;
@@ -645,9 +650,9 @@ static bool
 find_scheme(struct span t, size_t *from)
 {
 	static const char *const schemes[] = { "https", "http", "ftp" };
-	const uint8_t *mark = memmem(t.ptr, t.len, "://", 3);
+	const uint8_t *end = t.ptr + t.len, *mark = memmem(t.ptr, t.len, "://", 3);
 
-	for (; mark != NULL; mark = memmem(mark + 3, t.len - (size_t)(mark + 3 - t.ptr), "://", 3)) {
+	for (; mark != NULL; mark = memmem(mark + 3, (size_t)(end - mark - 3), "://", 3)) {
 		struct span before = span_slice(t, 0, (size_t)(mark - t.ptr));
 
 		for (size_t i = 0; i < COUNT_OF(schemes); i++) {
@@ -761,7 +766,8 @@ link_next(struct link_find *f, const struct suffixes *s)
 			marked |= word_bytes[f->text.ptr[f->at]];
 		size_t to = f->at++;
 
-		if (marked != 0 && to - from > 3 && look_at(f, span_slice(f->text, from, to), from, s))
+		if (marked != 0 && to - from > 3 &&
+		    look_at(f, span_slice(f->text, from, to), from, s))
 			return true;
 	}
 	return false;
@@ -806,7 +812,8 @@ find_shown(struct span text, const struct suffixes *s, struct link_find *f)
 static struct span
 without_www(struct span host)
 {
-	return span_starts_nocase(host, SPAN_LIT("www.")) ? span_slice(host, 4, host.len) : host;
+	return span_starts_nocase(host, SPAN_LIT("www.")) ?
+	    span_slice(host, 4, host.len) : host;
 }
 
 void

@@ -49,7 +49,8 @@ magic_destroy(struct magic **m)
 }
 
 bool
-magic_ask(struct magic *m, struct span head, char media[MAGIC_MEDIA_BYTES], enum file_type *type)
+magic_ask(struct magic *m, struct span head, char media[MAGIC_MEDIA_BYTES],
+    enum file_type *type)
 {
 	size_t len = head.len < MAGIC_HEAD_BYTES ? head.len : MAGIC_HEAD_BYTES;
 	const char *said = len > 0 ? magic_buffer(cookie(m), head.ptr, len) : NULL;
@@ -77,7 +78,8 @@ magic_destroy(struct magic **m)
 }
 
 bool
-magic_ask(struct magic *m, struct span head, char media[MAGIC_MEDIA_BYTES], enum file_type *type)
+magic_ask(struct magic *m, struct span head, char media[MAGIC_MEDIA_BYTES],
+    enum file_type *type)
 {
 	return false;
 }

@@ -1,10 +1,10 @@
 /*
  * magic.h - a second opinion by libmagic, for binary content that type.h does not know.
  *
- * It costs some hundred microseconds a question, so it is asked for FILE_UNKNOWN only, and
- * at most MAGIC_ASKS times a mail; the caller counts.  The database is loaded by
- * magic_create, before the sandbox; asking opens nothing, starts nothing, unpacks nothing.
- * Built without libmagic, magic_create fails with ST_PERM.
+ * It costs some hundred microseconds a question, so it is asked for FILE_UNKNOWN only,
+ * and at most MAGIC_ASKS times a mail; the caller counts.  The database is loaded by
+ * magic_create, before the sandbox; asking opens nothing, starts nothing, unpacks
+ * nothing. Built without libmagic, magic_create fails with ST_PERM.
  */
 #ifndef LIB_CONTENT_MAGIC_H
 #define LIB_CONTENT_MAGIC_H
@@ -17,7 +17,8 @@
 
 struct magic;
 
-/* `database` is the path of a compiled database, or NULL for the one the package brings. */
+/* `database` is the path of a compiled database, or NULL for the one the package
+   brings. */
 enum status magic_create(struct magic **, const char *database, struct error *);
 void magic_destroy(struct magic **);
 

@@ -1,8 +1,8 @@
 /*
  * magic_list.h - what files begin with: bytes, type, and who looks closer.
  *
- * Sorted by the first byte; for one first byte, longer rows before shorter ones.  A closer
- * look decides in place of the type, and may say that it is none of it.
+ * Sorted by the first byte; for one first byte, longer rows before shorter ones.  A
+ * closer look decides in place of the type, and may say that it is none of it.
  */
 MAGIC("\x00\x01\x00\x00Standard Jet DB", ACCESS, NULL)
 MAGIC("\x00\x01\x00\x00Standard ACE DB", ACCESS, NULL)

@@ -14,8 +14,10 @@ static const struct extension_row extensions[] = {
 #undef EXTENSION
 };
 
-static const char *const flag_names[] = { "bidi", "invisible", "lookalike", "control", "nul",
-	"path", "clsid", "version", "stream", "dot", "percent", "trailing", "padded", "double",
+static const char *const flag_names[] = { "bidi", "invisible", "lookalike", "control",
+    "nul",
+	"path", "clsid", "version", "stream", "dot", "percent", "trailing", "padded",
+	"double",
 	"cut", "bad-utf8", "runs", "device" };
 
 static const char *const claim_names[] = {
@@ -50,14 +52,16 @@ first_row(struct span extension)
 		else
 			high = middle;
 	}
-	return low < COUNT_OF(extensions) && compare(extension, extensions[low].extension) == 0 ?
+	return low < COUNT_OF(extensions) &&
+	    compare(extension, extensions[low].extension) == 0 ?
 	    low : COUNT_OF(extensions);
 }
 
 static bool
 is_row_of(size_t i, struct span extension)
 {
-	return i < COUNT_OF(extensions) && compare(extension, extensions[i].extension) == 0;
+	return i < COUNT_OF(extensions) &&
+	    compare(extension, extensions[i].extension) == 0;
 }
 
 enum file_type
@@ -80,7 +84,8 @@ bool
 extension_fits(struct span extension, enum file_type type)
 {
 	for (size_t i = first_row(extension); is_row_of(i, extension); i++)
-		if (extensions[i].type != FILE_UNKNOWN && (file_type_is(type, extensions[i].type) ||
+		if (extensions[i].type != FILE_UNKNOWN &&
+		    (file_type_is(type, extensions[i].type) ||
 		    (type != FILE_UNKNOWN && file_type_is(extensions[i].type, type))))
 			return true;
 	return false;
@@ -176,8 +181,8 @@ is_bidi(uint32_t c)
 static bool
 is_invisible(uint32_t c)
 {
-	return c == 0xad || c == 0x34f || c == 0x115f || c == 0x1160 || c == 0x17b4 || c == 0x17b5 ||
-	    (c >= 0x180b && c <= 0x180e) || (c >= 0x200b && c <= 0x200d) ||
+	return c == 0xad || c == 0x34f || c == 0x115f || c == 0x1160 || c == 0x17b4 ||
+	    c == 0x17b5 || (c >= 0x180b && c <= 0x180e) || (c >= 0x200b && c <= 0x200d) ||
 	    (c >= 0x2060 && c <= 0x2065) || (c >= 0x206a && c <= 0x206f) || c == 0x3164 ||
 	    (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff || c == 0xffa0 ||
 	    (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
@@ -185,28 +190,43 @@ is_invisible(uint32_t c)
 
 /* Characters that look like a mark of ASCII, to which they are brought. */
 static const struct { uint16_t character; uint8_t like; } marks[] = {
-	{ 0x0701, '.' }, { 0x0702, '.' }, { 0x2024, '.' }, { 0x3002, '.' }, { 0xa4f8, '.' },
+	{ 0x0701, '.' }, { 0x0702, '.' }, { 0x2024, '.' }, { 0x3002, '.' },
+	{ 0xa4f8, '.' },
 	{ 0xfe52, '.' }, { 0xff0e, '.' }, { 0xff61, '.' }, { 0x06d4, '.' },
-	{ 0x2044, '/' }, { 0x2215, '/' }, { 0x29f8, '/' }, { 0xff0f, '/' }, { 0x2571, '/' },
-	{ 0x29f5, '\\' }, { 0x29f9, '\\' }, { 0xff3c, '\\' }, { 0xfe68, '\\' }, { 0x2216, '\\' },
+	{ 0x2044, '/' }, { 0x2215, '/' }, { 0x29f8, '/' }, { 0xff0f, '/' },
+	{ 0x2571, '/' },
+	{ 0x29f5, '\\' }, { 0x29f9, '\\' }, { 0xff3c, '\\' }, { 0xfe68, '\\' },
+	{ 0x2216, '\\' },
 	{ 0xa789, ':' }, { 0x2236, ':' }, { 0xff1a, ':' }, { 0x02d0, ':' },
-	{ 0x00a0, ' ' }, { 0x1680, ' ' }, { 0x202f, ' ' }, { 0x205f, ' ' }, { 0x3000, ' ' },
+	{ 0x00a0, ' ' }, { 0x1680, ' ' }, { 0x202f, ' ' }, { 0x205f, ' ' },
+	{ 0x3000, ' ' },
 	{ 0x2800, ' ' },
 };
 
 /* Letters of other scripts that are drawn as an ASCII one (lower case). */
 static const struct { uint16_t character; uint8_t like; } letters[] = {
-	{ 0x0131, 'i' }, { 0x0251, 'a' }, { 0x0261, 'g' }, { 0x0391, 'a' }, { 0x0392, 'b' },
-	{ 0x0395, 'e' }, { 0x0396, 'z' }, { 0x0397, 'h' }, { 0x0399, 'i' }, { 0x039a, 'k' },
-	{ 0x039c, 'm' }, { 0x039d, 'n' }, { 0x039f, 'o' }, { 0x03a1, 'p' }, { 0x03a4, 't' },
-	{ 0x03a5, 'y' }, { 0x03a7, 'x' }, { 0x03b1, 'a' }, { 0x03b9, 'i' }, { 0x03bd, 'v' },
-	{ 0x03bf, 'o' }, { 0x03c1, 'p' }, { 0x03c5, 'u' }, { 0x03c7, 'x' }, { 0x0405, 's' },
-	{ 0x0406, 'i' }, { 0x0408, 'j' }, { 0x0410, 'a' }, { 0x0412, 'b' }, { 0x0415, 'e' },
-	{ 0x041a, 'k' }, { 0x041c, 'm' }, { 0x041d, 'h' }, { 0x041e, 'o' }, { 0x0420, 'p' },
-	{ 0x0421, 'c' }, { 0x0422, 't' }, { 0x0423, 'y' }, { 0x0425, 'x' }, { 0x0430, 'a' },
-	{ 0x0435, 'e' }, { 0x043e, 'o' }, { 0x0440, 'p' }, { 0x0441, 'c' }, { 0x0443, 'y' },
-	{ 0x0445, 'x' }, { 0x0455, 's' }, { 0x0456, 'i' }, { 0x0458, 'j' }, { 0x04bb, 'h' },
-	{ 0x04cf, 'l' }, { 0x0501, 'd' }, { 0x051b, 'q' }, { 0x051d, 'w' }, { 0x0570, 'h' },
+	{ 0x0131, 'i' }, { 0x0251, 'a' }, { 0x0261, 'g' }, { 0x0391, 'a' },
+	{ 0x0392, 'b' },
+	{ 0x0395, 'e' }, { 0x0396, 'z' }, { 0x0397, 'h' }, { 0x0399, 'i' },
+	{ 0x039a, 'k' },
+	{ 0x039c, 'm' }, { 0x039d, 'n' }, { 0x039f, 'o' }, { 0x03a1, 'p' },
+	{ 0x03a4, 't' },
+	{ 0x03a5, 'y' }, { 0x03a7, 'x' }, { 0x03b1, 'a' }, { 0x03b9, 'i' },
+	{ 0x03bd, 'v' },
+	{ 0x03bf, 'o' }, { 0x03c1, 'p' }, { 0x03c5, 'u' }, { 0x03c7, 'x' },
+	{ 0x0405, 's' },
+	{ 0x0406, 'i' }, { 0x0408, 'j' }, { 0x0410, 'a' }, { 0x0412, 'b' },
+	{ 0x0415, 'e' },
+	{ 0x041a, 'k' }, { 0x041c, 'm' }, { 0x041d, 'h' }, { 0x041e, 'o' },
+	{ 0x0420, 'p' },
+	{ 0x0421, 'c' }, { 0x0422, 't' }, { 0x0423, 'y' }, { 0x0425, 'x' },
+	{ 0x0430, 'a' },
+	{ 0x0435, 'e' }, { 0x043e, 'o' }, { 0x0440, 'p' }, { 0x0441, 'c' },
+	{ 0x0443, 'y' },
+	{ 0x0445, 'x' }, { 0x0455, 's' }, { 0x0456, 'i' }, { 0x0458, 'j' },
+	{ 0x04bb, 'h' },
+	{ 0x04cf, 'l' }, { 0x0501, 'd' }, { 0x051b, 'q' }, { 0x051d, 'w' },
+	{ 0x0570, 'h' },
 	{ 0x0578, 'n' }, { 0x057d, 'u' }, { 0x0585, 'o' },
 };
 
@@ -251,7 +271,7 @@ struct reader {
 	unsigned flags;
 	size_t   part;          /* where the last word began                            */
 	bool     latin, alike, other;   /* letters of the last word: ASCII, look-alikes of
-	                                   ASCII, and those that are no look-alikes      */
+	                                   ASCII, and others              */
 };
 
 static void
@@ -397,7 +417,8 @@ is_clsid(struct span s)
 	if (s.len != sizeof form - 1)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (form[i] == 'x' ? !hex(s.ptr[i], &value) : s.ptr[i] != (uint8_t)form[i])
+		if (form[i] == 'x' ? !hex(s.ptr[i], &value) :
+		    s.ptr[i] != (uint8_t)form[i])
 			return false;
 	return true;
 }
@@ -418,7 +439,8 @@ has_padding(struct span s)
 static bool
 is_device(struct span base)
 {
-	static const char *const devices[] = { "con", "prn", "aux", "nul", "conin$", "conout$" };
+	static const char *const devices[] = { "con", "prn", "aux", "nul", "conin$",
+	    "conout$" };
 	struct span stem = span_slice(base, 0, span_find(base, '.'));
 
 	stem = span_trim(stem);
@@ -521,7 +543,8 @@ void
 name_read(struct name *name, struct span text, struct arena *arena)
 {
 	/* a byte that is not UTF-8 becomes two */
-	struct reader r = { .arena = arena, .out = arena_alloc(arena, 2 * NAME_BYTES + 8) };
+	struct reader r = { .arena = arena,
+	    .out = arena_alloc(arena, 2 * NAME_BYTES + 8) };
 	struct span first = text, last = SPAN_NONE;
 
 	*name = (struct name){ 0 };
@@ -581,7 +604,8 @@ name_judge(const struct name *name, enum file_type found)
 
 	if (name->extension_count == 0)
 		return CLAIM_NONE;
-	for (size_t i = first_row(name->extensions[0]); is_row_of(i, name->extensions[0]); i++) {
+	for (size_t i = first_row(name->extensions[0]);
+	    is_row_of(i, name->extensions[0]); i++) {
 		enum claim one = claim_judge(extensions[i].type, found);
 
 		if (best == CLAIM_NONE || (one != CLAIM_NONE && one < best))

@@ -23,7 +23,7 @@
 #define NAME_CLSID      0x0040u /* a class identifier as extension: {8-4-4-4-12}        */
 #define NAME_VERSION    0x0080u /* ";1" at the end                                      */
 #define NAME_STREAM     0x0100u /* NTFS stream: a.txt:b.exe, a.exe::$DATA               */
-#define NAME_DOT        0x0200u /* a dot that is not '.': full width, %2e, one dot leader */
+#define NAME_DOT        0x0200u /* a dot that is not '.': full width, %2e, leader       */
 #define NAME_PERCENT    0x0400u /* percent-encoded bytes                                */
 #define NAME_TRAILING   0x0800u /* dots or blanks at the end                            */
 #define NAME_PADDED     0x1000u /* many blanks (4 or more) inside: pushes the rest away */
@@ -38,13 +38,13 @@
 #define NAME_EXTENSIONS 8
 
 struct name {
-	struct span    base;            /* the name as read, without path, lower-case ASCII */
+	struct span    base;            /* as read, without path, ASCII in lower case   */
 	struct span    extensions[NAME_EXTENSIONS];     /* the last one first, lower case,
-	                                                   without its dot                 */
+	                                                   without its dot              */
 	unsigned       extension_count;
 	unsigned       flags;
-	enum file_type claim;           /* of the last extension; FILE_UNKNOWN if it is not
-	                                   one we know or there is none                    */
+	enum file_type claim;           /* of the last extension; FILE_UNKNOWN if there
+	                                   is none or we do not know it                 */
 };
 
 /* Reads a decoded name (UTF-8).  What it holds lives in the arena; at most NAME_BYTES of
@@ -66,13 +66,13 @@ const char *extension_usual(enum file_type);
 
 /* How a claim - an extension's, a declared media type's - stands to the content. */
 enum claim {
-	CLAIM_NONE = 0,         /* nothing claimed, or nothing known of the content        */
+	CLAIM_NONE = 0,         /* nothing claimed, or nothing known of the content     */
 	CLAIM_AGREES,
-	CLAIM_BROADER,          /* one is a kind of the other: text/plain for a CSV, or for
-	                           a script, which then is shown and not run               */
-	CLAIM_DIFFERS,          /* another type, as harmless: PNG for a JPEG               */
+	CLAIM_BROADER,          /* one is a kind of the other: text/plain for CSV, or for
+	                           a script, which then is shown and not run           */
+	CLAIM_DIFFERS,          /* another type, as harmless: PNG for a JPEG            */
 	CLAIM_DISGUISES,        /* content that runs, or holds other files, under a claim
-	                           that does neither                                       */
+	                           that does neither                                    */
 };
 const char *claim_name(enum claim);
 enum claim claim_judge(enum file_type claimed, enum file_type found);

@@ -1,8 +1,8 @@
 /*
  * program_list.h - words that scripts are known by.
  *
- * WORD(word, language, weight at the start of a statement, weight elsewhere): sorted, lower
- * case.  A weight of 4 or more counts whatever stands behind the word.
+ * WORD(word, language, weight at the start of a statement, weight elsewhere): sorted,
+ * lower case.  A weight of 4 or more counts whatever stands behind the word.
  */
 WORD("#define", C_, 3, 0)
 WORD("#ifndef", C_, 4, 0)

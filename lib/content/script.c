@@ -88,7 +88,8 @@ go_together(unsigned scripts)
 	unsigned latin = SET(LATIN) | SET(HAN);
 
 	return (scripts & (scripts - 1)) == 0 || (scripts & ~(latin | SET(KANA))) == 0 ||
-	    (scripts & ~(latin | SET(HANGUL))) == 0 || (scripts & ~(latin | SET(BOPOMOFO))) == 0;
+	    (scripts & ~(latin | SET(HANGUL))) == 0 ||
+	    (scripts & ~(latin | SET(BOPOMOFO))) == 0;
 }
 
 /* What one label has. */

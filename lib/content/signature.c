@@ -37,7 +37,8 @@ try_anchor(struct signature_search *s, struct span bytes, size_t p, uint64_t at)
 	for (size_t i = 0; i < SIGNATURES; i++) {
 		size_t from = p - signatures[i].anchor;
 
-		if (s->found[i] || p < signatures[i].anchor || bytes.len - from < SIGNATURE_BYTES ||
+		if (s->found[i] || p < signatures[i].anchor ||
+		    bytes.len - from < SIGNATURE_BYTES ||
 		    memcmp(bytes.ptr + from, signatures[i].text, SIGNATURE_BYTES) != 0)
 			continue;
 		s->found[i] = true;
@@ -148,7 +149,8 @@ digest_parse(struct span text, uint8_t out[DIGEST_BYTES])
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
 		uint8_t high, low;
 
-		if (!hex_digit(text.ptr[2 * i], &high) || !hex_digit(text.ptr[2 * i + 1], &low))
+		if (!hex_digit(text.ptr[2 * i], &high) ||
+		    !hex_digit(text.ptr[2 * i + 1], &low))
 			return false;
 		out[i] = (uint8_t)(high << 4 | low);
 	}

@@ -19,22 +19,22 @@ enum signature {
 
 /* Zeroed to begin. */
 struct signature_search {
-	uint64_t size;                  /* bytes fed                                       */
-	uint8_t  last[SIGNATURE_BYTES - 1];     /* the end of what was fed                 */
+	uint64_t size;                  /* bytes fed                                    */
+	uint8_t  last[SIGNATURE_BYTES - 1];     /* the end of what was fed              */
 	size_t   last_len;
 	bool     found[SIGNATURES];
-	uint64_t at[SIGNATURES];        /* offset of the first one found                   */
+	uint64_t at[SIGNATURES];        /* offset of the first one found                */
 	bool     trail;                 /* something that an EICAR test file may not have
-	                                   behind the string; see signature_eicar_file     */
+	                                   behind the string; see signature_eicar_file  */
 };
 
 void signature_feed(struct signature_search *, struct span);
 /* "EICAR-Test-File", "GTUBE". */
 const char *signature_name(enum signature);
 /*
- * What has been fed is an EICAR test file by its definition: the string at the very start,
- * then at most white space (blank, tab, CR, LF, Ctrl-Z), 128 bytes in all.  Found anywhere
- * else (found[]) it is what scanners commonly report too.
+ * What has been fed is an EICAR test file by its definition: the string at the very
+ * start, then at most white space (blank, tab, CR, LF, Ctrl-Z), 128 bytes in all.  Found
+ * anywhere else (found[]) it is what scanners commonly report too.
  */
 bool signature_eicar_file(const struct signature_search *);
 

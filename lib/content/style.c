@@ -211,7 +211,8 @@ set_background(struct style *s, struct span value, struct span name)
 	for (struct span word = next_word(&value); word.len > 0; word = next_word(&value)) {
 		uint32_t found;
 
-		image |= STARTS(word, "url(") || memmem(word.ptr, word.len, "gradient", 8) != NULL;
+		image |= STARTS(word, "url(") ||
+		    memmem(word.ptr, word.len, "gradient", 8) != NULL;
 		if (color == STYLE_CLEAR && style_color(word, &found))
 			color = found;
 	}
@@ -394,7 +395,8 @@ apply_plain(struct style *s, struct span d)
 		size_t end = declaration_end(d, at, &colon);
 
 		if (colon < end)
-			set_property(s, span_slice(d, at, colon), span_slice(d, colon + 1, end));
+			set_property(s, span_slice(d, at, colon),
+			    span_slice(d, colon + 1, end));
 		at = end + 1;
 	}
 }
@@ -586,7 +588,8 @@ add_rules(struct style_sheet *sheet, struct span selectors, struct span declarat
 		size_t comma = span_find(selectors, ',');
 
 		add_rule(sheet, trim_white(span_slice(selectors, 0, comma)), declarations);
-		selectors = span_slice(selectors, comma + (comma < selectors.len), selectors.len);
+		selectors = span_slice(selectors, comma + (comma < selectors.len),
+		    selectors.len);
 	}
 }
 

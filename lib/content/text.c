@@ -204,15 +204,8 @@ pop_to(struct reader *r, size_t depth)
 	look(r);
 }
 
-static bool
-is_table_part(enum html_element e)
-{
-	return e == HTML_TABLE || e == HTML_TBODY || e == HTML_THEAD || e == HTML_TFOOT ||
-	    e == HTML_TR || e == HTML_TD || e == HTML_TH;
-}
-
-/* The index of the innermost open `e`, 0 if there is none.  What is in a cell cannot end
-   what is around it, but for parts of tables. */
+/* The index of the innermost open `e`, 0 if there is none.  What is in a table cannot end
+   what is around it. */
 static size_t
 find_open(const struct reader *r, enum html_element e)
 {
@@ -223,7 +216,7 @@ find_open(const struct reader *r, enum html_element e)
 
 		if (at == e)
 			return i;
-		if (at == HTML_TABLE || (!is_table_part(e) && (at == HTML_TD || at == HTML_TH)))
+		if (at == HTML_TABLE)
 			return 0;
 	}
 	return 0;
@@ -392,7 +385,8 @@ add_style_links(struct reader *r, struct span style)
 		url = span_trim(span_slice(url, 0, span_find(url, ')')));
 		at += url.len;
 		if (url.len >= 2 && (url.ptr[0] == '"' || url.ptr[0] == '\''))
-			url = span_slice(url, 1, url.len - (url.ptr[url.len - 1] == url.ptr[0]));
+			url = span_slice(url, 1,
+			    url.len - (url.ptr[url.len - 1] == url.ptr[0]));
 		add_link(r, LINK_BACKGROUND, url);
 	}
 }
@@ -420,7 +414,7 @@ add_srcset(struct reader *r, struct span set)
 
 /* "5; url=..." */
 static void
-add_refresh(struct reader *r, const struct html_tag *t)
+add_refresh(struct reader *r, const struct html_tag *t, struct style *style)
 {
 	struct span s = t->value[HTML_AT_CONTENT];
 
@@ -468,7 +462,6 @@ is_tracking(const struct link *l, const struct style *s)
 static void
 on_image(struct reader *r, const struct html_tag *t, struct style *s)
 {
-	r->out->counts.images++;
 	take_side(t->value[HTML_AT_WIDTH], &s->width);
 	take_side(t->value[HTML_AT_HEIGHT], &s->height);
 	struct link *l = add_link(r, LINK_IMAGE, t->value[HTML_AT_SRC]);
@@ -482,20 +475,18 @@ on_image(struct reader *r, const struct html_tag *t, struct style *s)
 }
 
 static void
-on_form(struct reader *r, const struct html_tag *t)
+on_form(struct reader *r, const struct html_tag *t, struct style *s)
 {
-	r->out->counts.forms++;
 	r->form = index_of(r, add_link(r, LINK_FORM, t->value[HTML_AT_ACTION]));
 }
 
 static void
-on_input(struct reader *r, const struct html_tag *t)
+on_input(struct reader *r, const struct html_tag *t, struct style *s)
 {
 	struct span type = span_trim(t->value[HTML_AT_TYPE]);
 	struct content_counts *c = &r->out->counts;
 	bool password = span_equal_nocase(type, SPAN_LIT("password"));
 
-	c->inputs++;
 	c->hidden_inputs += span_equal_nocase(type, SPAN_LIT("hidden"));
 	c->passwords += password;
 	if (password && r->form > 0 && r->links[r->form - 1].host.len > 0)
@@ -506,11 +497,10 @@ on_input(struct reader *r, const struct html_tag *t)
 }
 
 static void
-on_base(struct reader *r, const struct html_tag *t)
+on_base(struct reader *r, const struct html_tag *t, struct style *s)
 {
 	struct link *l = add_link(r, LINK_BASE, t->value[HTML_AT_HREF]);
 
-	r->out->counts.bases++;
 	if (l == NULL || r->has_base)
 		return;
 	r->base = *l;
@@ -518,7 +508,7 @@ on_base(struct reader *r, const struct html_tag *t)
 }
 
 static void
-on_area(struct reader *r, const struct html_tag *t)
+on_area(struct reader *r, const struct html_tag *t, struct style *s)
 {
 	struct link *l = add_link(r, LINK_ANCHOR, t->value[HTML_AT_HREF]);
 
@@ -526,106 +516,94 @@ on_area(struct reader *r, const struct html_tag *t)
 		l->text = arena_span(r->arena, shorter(t->value[HTML_AT_ALT], ALT_BYTES));
 }
 
+static void
+on_anchor(struct reader *r, const struct html_tag *t, struct style *s)
+{
+	const struct span *v = t->value;
+
+	begin_anchor(r, v[HTML_AT_HREF].ptr != NULL ? v[HTML_AT_HREF] : v[HTML_AT_XLINK]);
+}
+
+static void
+on_media(struct reader *r, const struct html_tag *t, struct style *s)
+{
+	add_link(r, LINK_IMAGE, t->value[HTML_AT_POSTER]);
+	add_srcset(r, t->value[HTML_AT_SRCSET]);
+}
+
+static void
+on_font(struct reader *r, const struct html_tag *t, struct style *s)
+{
+	r->out->counts.font_colors += t->value[HTML_AT_COLOR].ptr != NULL;
+}
+
+static void
+on_unknown(struct reader *r, const struct html_tag *t, struct style *s)
+{
+	add_link(r, LINK_IMAGE, t->value[HTML_AT_XLINK]);
+}
+
+/* What a start tag counts as (an offset), its link, what else it does. */
+#define COUNTS(field) 1 + offsetof(struct content_counts, field)
+static const struct start {
+	size_t              counter;    /* 1 + offset; 0: none */
+	enum html_attribute link;
+	enum link_kind      kind;
+	void (*does)(struct reader *, const struct html_tag *, struct style *);
+} starts[HTML_ELEMENTS] = {
+	[HTML_OTHER] = { COUNTS(unknown), .does = on_unknown },
+	[HTML_A] = { .does = on_anchor },
+	[HTML_AREA] = { .does = on_area },
+	[HTML_AUDIO] = { 0, HTML_AT_SRC, LINK_RESOURCE, on_media },
+	[HTML_BASE] = { COUNTS(bases), .does = on_base },
+	[HTML_BUTTON] = { COUNTS(inputs), .does = on_input },
+	[HTML_EMBED] = { COUNTS(objects), HTML_AT_SRC, LINK_RESOURCE, NULL },
+	[HTML_FONT] = { COUNTS(fonts), .does = on_font },
+	[HTML_FORM] = { COUNTS(forms), .does = on_form },
+	[HTML_FRAME] = { COUNTS(frames), HTML_AT_SRC, LINK_FRAME, NULL },
+	[HTML_H1] = { .counter = COUNTS(headings) },
+	[HTML_H2] = { .counter = COUNTS(headings) },
+	[HTML_H3] = { .counter = COUNTS(headings) },
+	[HTML_H4] = { .counter = COUNTS(headings) },
+	[HTML_H5] = { .counter = COUNTS(headings) },
+	[HTML_H6] = { .counter = COUNTS(headings) },
+	[HTML_IFRAME] = { COUNTS(frames), HTML_AT_SRC, LINK_FRAME, NULL },
+	[HTML_IMG] = { COUNTS(images), .does = on_image },
+	[HTML_INPUT] = { COUNTS(inputs), .does = on_input },
+	[HTML_LINK] = { 0, HTML_AT_HREF, LINK_RESOURCE, NULL },
+	[HTML_META] = { .does = add_refresh },
+	[HTML_OBJECT] = { COUNTS(objects), HTML_AT_DATA, LINK_RESOURCE, NULL },
+	[HTML_OL] = { .counter = COUNTS(lists) },
+	[HTML_P] = { .counter = COUNTS(paragraphs) },
+	[HTML_SCRIPT] = { COUNTS(scripts), HTML_AT_SRC, LINK_RESOURCE, NULL },
+	[HTML_SOURCE] = { 0, HTML_AT_SRC, LINK_RESOURCE, on_media },
+	[HTML_STYLE] = { .counter = COUNTS(styles) },
+	[HTML_TABLE] = { .counter = COUNTS(tables) },
+	[HTML_TD] = { .counter = COUNTS(cells) },
+	[HTML_TH] = { .counter = COUNTS(cells) },
+	[HTML_TRACK] = { 0, HTML_AT_SRC, LINK_RESOURCE, NULL },
+	[HTML_UL] = { .counter = COUNTS(lists) },
+	[HTML_VIDEO] = { 0, HTML_AT_SRC, LINK_RESOURCE, on_media },
+};
+
 /* Counts and links of a start tag. */
 static void
 on_start(struct reader *r, const struct html_tag *t, struct style *s)
 {
+	const struct start *start = &starts[t->element];
 	struct content_counts *c = &r->out->counts;
-	const struct span *v = t->value;
+	uint32_t *counter = (uint32_t *)(void *)((char *)c + start->counter - 1);
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-	/* A hundred elements have nothing to do here. */
-	switch (t->element) {
-	case HTML_A:
-		begin_anchor(r, v[HTML_AT_HREF].ptr != NULL ? v[HTML_AT_HREF] : v[HTML_AT_XLINK]);
-		break;
-	case HTML_AREA:
-		on_area(r, t);
-		break;
-	case HTML_IMG:
-		on_image(r, t, s);
-		break;
-	case HTML_FORM:
-		on_form(r, t);
-		break;
-	case HTML_INPUT:
-	case HTML_BUTTON:
-		on_input(r, t);
-		break;
-	case HTML_BASE:
-		on_base(r, t);
-		break;
-	case HTML_META:
-		add_refresh(r, t);
-		break;
-	case HTML_LINK:
-		add_link(r, LINK_RESOURCE, v[HTML_AT_HREF]);
-		break;
-	case HTML_IFRAME:
-	case HTML_FRAME:
-		c->frames++;
-		add_link(r, LINK_FRAME, v[HTML_AT_SRC]);
-		break;
-	case HTML_SCRIPT:
-		c->scripts++;
-		add_link(r, LINK_RESOURCE, v[HTML_AT_SRC]);
-		break;
-	case HTML_OBJECT:
-	case HTML_EMBED:
-		c->objects++;
-		add_link(r, LINK_RESOURCE, t->element == HTML_EMBED ? v[HTML_AT_SRC] :
-		    v[HTML_AT_DATA]);
-		break;
-	case HTML_AUDIO:
-	case HTML_VIDEO:
-	case HTML_SOURCE:
-	case HTML_TRACK:
-		add_link(r, LINK_RESOURCE, v[HTML_AT_SRC]);
-		add_link(r, LINK_IMAGE, v[HTML_AT_POSTER]);
-		add_srcset(r, v[HTML_AT_SRCSET]);
-		break;
-	case HTML_STYLE:
-		c->styles++;
-		break;
-	case HTML_TABLE:
-		c->tables++;
-		break;
-	case HTML_TD:
-	case HTML_TH:
-		c->cells++;
-		break;
-	case HTML_FONT:
-		c->fonts++;
-		c->font_colors += v[HTML_AT_COLOR].ptr != NULL;
-		break;
-	case HTML_P:
-		c->paragraphs++;
-		break;
-	case HTML_UL:
-	case HTML_OL:
-		c->lists++;
-		break;
-	case HTML_H1:
-	case HTML_H2:
-	case HTML_H3:
-	case HTML_H4:
-	case HTML_H5:
-	case HTML_H6:
-		c->headings++;
-		break;
-	case HTML_OTHER:
-		c->unknown++;
-		add_link(r, LINK_IMAGE, v[HTML_AT_XLINK]);
-		break;
-	default:
-		break;
-	}
-#pragma GCC diagnostic pop
-	add_link(r, LINK_BACKGROUND, v[HTML_AT_BACKGROUND]);
-	if (v[HTML_AT_STYLE].ptr != NULL) {
+	if (start->counter > 0)
+		++*counter;
+	if (start->link != HTML_AT_NONE)
+		add_link(r, start->kind, t->value[start->link]);
+	if (start->does != NULL)
+		start->does(r, t, s);
+	add_link(r, LINK_BACKGROUND, t->value[HTML_AT_BACKGROUND]);
+	if (t->value[HTML_AT_STYLE].ptr != NULL) {
 		c->style_attributes++;
-		add_style_links(r, v[HTML_AT_STYLE]);
+		add_style_links(r, t->value[HTML_AT_STYLE]);
 	}
 }
 
@@ -981,8 +959,8 @@ content_text(struct content_text *out, struct span bytes, struct span charset, b
 	if (is_utf8_already(bytes, charset)) {
 		read_text(r, bytes, is_html);
 	} else {
-		out->bad_charset = !charset_convert(tools->charsets, charset, bytes, limits->bytes,
-		    &converted);
+		out->bad_charset = !charset_convert(tools->charsets, charset, bytes,
+		    limits->bytes, &converted);
 		read_text(r, buf_span(&converted), is_html);
 	}
 	reader_destroy(r);

@@ -74,7 +74,7 @@ struct content_text {
 	unsigned     hides;                     /* why                            */
 	unsigned     cut;
 	bool         bad_charset;               /* bytes that are not of the charset */
-	struct link *links;                     /* in the order of the text       */
+	struct link *links;                     /* those of tags, then bare ones */
 	size_t       link_count;
 	uint64_t     links_seen;                /* also those not kept            */
 	struct content_counts counts;

@@ -38,9 +38,9 @@ enum file_class {
 };
 
 /* Flags of a type. */
-#define FILE_RUNS    1u /* opening it on a desktop can run what is in it, without a macro  */
-#define FILE_MACROS  2u /* may carry macros                                               */
-#define FILE_MEMBERS 4u /* libarchive can list or decompress it                           */
+#define FILE_RUNS    1u /* opened on a desktop it can run what is in it, without a macro */
+#define FILE_MACROS  2u /* may carry macros                                             */
+#define FILE_MEMBERS 4u /* libarchive can list or decompress it                         */
 
 struct file_type_row {
 	const char     *name;           /* "docx": in rules, records and log lines  */
@@ -78,8 +78,9 @@ enum file_type content_type(struct span head, struct span tail, uint64_t size);
 
 /*
  * What another reader would take the same file for: a zip directory at the end of what is
- * no zip (then FILE_ZIP; an installer or a disguise), a PDF header within the first KiB of
- * what is no PDF.  `type` is what content_type said.  FILE_UNKNOWN if there is nothing.
+ * no zip (then FILE_ZIP; an installer or a disguise), a PDF header within the first KiB
+ * of what is no PDF.  `type` is what content_type said.  FILE_UNKNOWN if there is
+ * nothing.
  */
 enum file_type content_also(enum file_type type, struct span head, struct span tail,
     uint64_t size);

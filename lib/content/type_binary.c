@@ -1,6 +1,6 @@
 /*
- * type_binary.c - closer looks at binary formats, and guesses at those without a signature.
- * See look.h.
+ * type_binary.c - closer looks at binary formats, and guesses at those without a
+ * signature. See look.h.
  */
 #include "lib/content/look.h"
 
@@ -43,7 +43,8 @@ look_elf(const struct look *l)
 enum file_type
 look_cafe(const struct look *l)
 {
-	return look_be(l, 4, 4) >= 43 || look_be(l, 4, 4) == 0 ? FILE_JAVA_CLASS : FILE_MACHO;
+	return look_be(l, 4, 4) >= 43 || look_be(l, 4, 4) == 0 ?
+	    FILE_JAVA_CLASS : FILE_MACHO;
 }
 
 /* An object file of i386: few sections, a table of symbols inside, no optional header. */
@@ -66,8 +67,8 @@ look_pyc(const struct look *l)
 	    (version >= 50000 && version < 63000)) ? FILE_PYC : FILE_UNKNOWN;
 }
 
-/* Players take any version, and a film can be made of letters and digits alone (to pass as a
-   script), so only prose is none. */
+/* Players take any version, and a film can be made of letters and digits alone (to pass
+   as a script), so only prose is none. */
 enum file_type
 look_flash(const struct look *l)
 {
@@ -75,7 +76,8 @@ look_flash(const struct look *l)
 
 	if (start.len < 8 || look_byte(l, 3) == 0)
 		return FILE_UNKNOWN;
-	return look_text(l) == FILE_UNKNOWN || !HOLDS(start, " ") ? FILE_SWF : FILE_UNKNOWN;
+	return look_text(l) == FILE_UNKNOWN || !HOLDS(start, " ") ?
+	    FILE_SWF : FILE_UNKNOWN;
 }
 
 /* A boot sector: a jump, then a file system's parameters or none, and the mark. */
@@ -139,7 +141,8 @@ look_arc(const struct look *l)
 enum file_type
 look_gzip(const struct look *l)
 {
-	return look_byte(l, 2) == 8 && (look_byte(l, 3) & 0xe0) == 0 ? FILE_GZIP : FILE_UNKNOWN;
+	return look_byte(l, 2) == 8 && (look_byte(l, 3) & 0xe0) == 0 ?
+	    FILE_GZIP : FILE_UNKNOWN;
 }
 
 enum file_type
@@ -164,8 +167,8 @@ look_bzip2(const struct look *l)
 	    FILE_BZIP2 : FILE_UNKNOWN;
 }
 
-/* Frames of all versions since 0.2, and skippable ones (which LZ4 has too; there the frame
-   behind it tells). */
+/* Frames of all versions since 0.2, and skippable ones (which LZ4 has too; there the
+   frame behind it tells). */
 enum file_type
 look_zstd(const struct look *l)
 {
@@ -175,12 +178,14 @@ look_zstd(const struct look *l)
 		return c >= 0x1e && c <= 0x28 ? FILE_ZSTD : FILE_UNKNOWN;
 	if (c < 0x50 || c > 0x5f)
 		return FILE_UNKNOWN;
-	return LOOK_IS(l, 8 + look_le(l, 4, 4), "\x04\x22\x4d\x18") ? FILE_LZ4 : FILE_ZSTD;
+	return LOOK_IS(l, 8 + look_le(l, 4, 4), "\x04\x22\x4d\x18") ?
+	    FILE_LZ4 : FILE_ZSTD;
 }
 
 #define TAR_BLOCK 512
 
-/* Octal digits between blanks, up to a blank, a NUL or the end; UINT64_MAX if it is not. */
+/* Octal digits between blanks, up to a blank, a NUL or the end; UINT64_MAX if it is
+   not. */
 static uint64_t
 octal(struct span s)
 {
@@ -191,7 +196,8 @@ octal(struct span s)
 		i++;
 	for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '7'; i++, digits++)
 		n = n * 8 + (uint64_t)(s.ptr[i] - '0');
-	return digits > 0 && (i == s.len || s.ptr[i] == ' ' || s.ptr[i] == 0) ? n : UINT64_MAX;
+	return digits > 0 && (i == s.len || s.ptr[i] == ' ' || s.ptr[i] == 0) ?
+	    n : UINT64_MAX;
 }
 
 /* The sum of a header's bytes, its own field taken as blanks; some tars took bytes as
@@ -223,7 +229,8 @@ look_tar(const struct look *l)
 	name.len = span_find(name, 0);
 	slash = name.len > 0 ? memchr(name.ptr, '/', name.len) : NULL;
 	if (slash != NULL && span_starts_nocase(
-	    (struct span){ slash, (size_t)(name.ptr + name.len - slash) }, SPAN_LIT("/gpkg-1")))
+	    (struct span){ slash, (size_t)(name.ptr + name.len - slash) },
+	    SPAN_LIT("/gpkg-1")))
 		return FILE_GPKG;
 	return span_equal(name, SPAN_LIT("gpkg-1")) ? FILE_GPKG : FILE_TAR;
 }
@@ -243,7 +250,8 @@ look_lzma(const struct look *l)
 	uint64_t dictionary = look_le(l, 1, 4), size = look_le(l, 5, 8);
 	uint64_t high = dictionary & (dictionary - 1);
 
-	if (look_byte(l, 0) >= 225 || look_bytes(l, 13, 1).len == 0 || look_byte(l, 13) != 0)
+	if (look_byte(l, 0) >= 225 || look_bytes(l, 13, 1).len == 0 ||
+	    look_byte(l, 13) != 0)
 		return FILE_UNKNOWN;
 	if (dictionary < 4096 || (high != 0 && (high & (high - 1)) != 0))
 		return FILE_UNKNOWN;
@@ -252,9 +260,11 @@ look_lzma(const struct look *l)
 
 /* Certificates, keys, ciphertext. */
 
-/* One element of DER or BER: its content's offset and length (to the end if indefinite). */
+/* One element of DER or BER: its content's offset and length (to the end if
+   indefinite). */
 static bool
-der_element(const struct look *l, uint64_t at, uint8_t tag, uint64_t *content, uint64_t *len)
+der_element(const struct look *l, uint64_t at, uint8_t tag, uint64_t *content,
+    uint64_t *len)
 {
 	uint8_t first = look_byte(l, at + 1);
 	unsigned more = first & 0x7f;
@@ -283,7 +293,8 @@ der_inside(const struct look *l, uint64_t at)
 
 	if (LOOK_IS(l, at, OID_PKCS7))
 		return FILE_PKCS7;
-	if (LOOK_IS(l, at, "\x02\x01\x03") && der_element(l, at + 3, 0x30, &content, &len) &&
+	if (LOOK_IS(l, at, "\x02\x01\x03") &&
+	    der_element(l, at + 3, 0x30, &content, &len) &&
 	    LOOK_IS(l, content, OID_PKCS7))
 		return FILE_PKCS12;
 	if (der_element(l, at, 0x30, &content, &len)) {
@@ -291,11 +302,12 @@ der_inside(const struct look *l, uint64_t at)
 			return FILE_CERTIFICATE;
 		if (LOOK_IS(l, content, "\x02\x01\x01\x30"))
 			return FILE_CRL;
-		if (LOOK_IS(l, content, "\x06") && der_element(l, content, 0x06, &inner, &len) &&
-		    len >= 5 && len <= 12)
+		if (LOOK_IS(l, content, "\x06") &&
+		    der_element(l, content, 0x06, &inner, &len) && len >= 5 && len <= 12)
 			return FILE_DER;
-		if (look_byte(l, content) == 0x02 && der_element(l, content, 0x02, &inner, &len) &&
-		    len > 1 && len <= 32 && look_byte(l, inner + len) == 0x30)
+		if (look_byte(l, content) == 0x02 &&
+		    der_element(l, content, 0x02, &inner, &len) && len > 1 && len <= 32 &&
+		    look_byte(l, inner + len) == 0x30)
 			return FILE_CERTIFICATE;
 		return FILE_UNKNOWN;
 	}
@@ -312,8 +324,8 @@ look_der(const struct look *l)
 {
 	uint64_t content, len;
 
-	if (!der_element(l, 0, 0x30, &content, &len) || len < 16 || content + len > l->size ||
-	    l->size - content - len > 64)
+	if (!der_element(l, 0, 0x30, &content, &len) || len < 16 ||
+	    content + len > l->size || l->size - content - len > 64)
 		return FILE_UNKNOWN;
 	return der_inside(l, content);
 }
@@ -455,11 +467,12 @@ look_dbf(const struct look *l)
 	uint8_t version = look_byte(l, 0), month = look_byte(l, 2), day = look_byte(l, 3);
 	uint64_t header = look_le(l, 8, 2), record = look_le(l, 10, 2);
 
-	if (!byte_in(version, "\x02\x03\x04\x05\x30\x31\x32\x43\x63\x7b\x83\x8b\x8e\xcb\xf5\xfb"))
+	if (!byte_in(version, "\2\3\4\5\x30\x31\x32\x43\x63\x7b\x83\x8b\x8e\xcb\xf5\xfb"))
 		return FILE_UNKNOWN;
 	if (month < 1 || month > 12 || day < 1 || day > 31 || header < 33 || record < 1)
 		return FILE_UNKNOWN;
-	if (!is_alpha(look_byte(l, 32)) && look_byte(l, 32) != '_' && look_byte(l, 32) < 0x80)
+	if (!is_alpha(look_byte(l, 32)) && look_byte(l, 32) != '_' &&
+	    look_byte(l, 32) < 0x80)
 		return FILE_UNKNOWN;
 	return look_byte(l, 32 + 11) >= 'A' && look_byte(l, 32 + 11) <= 'Y' ?
 	    FILE_DBF : FILE_UNKNOWN;
@@ -489,22 +502,25 @@ look_stl(const struct look *l)
 	for (size_t i = span_find(title, 0); i < title.len; i++)
 		if (title.ptr[i] != 0)
 			return FILE_UNKNOWN;
-	return count < 1 << 24 && title.len > 0 && title.ptr[0] >= ' ' && title.ptr[0] < 0x7f &&
-	    is_small_float(look_le(l, 84, 4)) && is_small_float(look_le(l, 88, 4)) &&
-	    is_small_float(look_le(l, 92, 4)) ? FILE_STL : FILE_UNKNOWN;
+	return count < 1 << 24 && title.len > 0 && title.ptr[0] >= ' ' &&
+	    title.ptr[0] < 0x7f && is_small_float(look_le(l, 84, 4)) &&
+	    is_small_float(look_le(l, 88, 4)) && is_small_float(look_le(l, 92, 4)) ?
+	    FILE_STL : FILE_UNKNOWN;
 }
 
 /* A level-4 file of MATLAB: small numbers of type, rows, columns, and a name. */
 static enum file_type
 look_matlab(const struct look *l)
 {
-	uint64_t kind = look_le(l, 0, 4), rows = look_le(l, 4, 4), columns = look_le(l, 8, 4);
+	uint64_t kind = look_le(l, 0, 4), rows = look_le(l, 4, 4),
+	    columns = look_le(l, 8, 4);
 	uint64_t name = look_le(l, 16, 4);
 
-	return kind < 100 && kind % 10 <= 2 && rows > 0 && rows < 1 << 24 && columns > 0 &&
-	    columns < 1 << 24 && look_le(l, 12, 4) <= 1 && name > 1 && name <= 64 &&
-	    is_alpha(look_byte(l, 20)) && look_bytes(l, 19 + name, 1).len == 1 &&
-	    look_byte(l, 19 + name) == 0 ? FILE_MATLAB : FILE_UNKNOWN;
+	return kind < 100 && kind % 10 <= 2 && rows > 0 && rows < 1 << 24 &&
+	    columns > 0 && columns < 1 << 24 && look_le(l, 12, 4) <= 1 && name > 1 &&
+	    name <= 64 && is_alpha(look_byte(l, 20)) &&
+	    look_bytes(l, 19 + name, 1).len == 1 && look_byte(l, 19 + name) == 0 ?
+	    FILE_MATLAB : FILE_UNKNOWN;
 }
 
 /* The record length in five digits, the level of the leader, "22" and "4500". */
@@ -549,7 +565,8 @@ look_mbr(const struct look *l)
 	return FILE_DISK;
 }
 
-/* A zip behind other bytes of no kind we know: readers find its directory from the end. */
+/* A zip behind other bytes of no kind we know: readers find its directory from the
+   end. */
 static enum file_type
 look_zip_behind(const struct look *l)
 {

@@ -67,12 +67,15 @@ TYPE(PLIST, "plist", "application/x-plist", DATA, UNKNOWN, 0)
 TYPE(WORD_XML, "wordml", "application/msword", DOCUMENT, XML, FILE_MACROS)
 TYPE(EXCEL_XML, "spreadsheetml", "application/vnd.ms-excel", DOCUMENT, XML, 0)
 TYPE(OPC_XML, "flatopc", "application/xml", DOCUMENT, XML, FILE_MACROS)
-TYPE(FODF, "fodt", "application/vnd.oasis.opendocument.text-flat-xml", DOCUMENT, XML, FILE_MACROS)
+TYPE(FODF, "fodt", "application/vnd.oasis.opendocument.text-flat-xml", DOCUMENT, XML,
+    FILE_MACROS)
 
 /* what runs */
 TYPE(DOS_EXE, "dos-exe", "application/x-dosexec", EXECUTABLE, UNKNOWN, FILE_RUNS)
-TYPE(PE, "exe", "application/vnd.microsoft.portable-executable", EXECUTABLE, DOS_EXE, FILE_RUNS)
-TYPE(PE_DLL, "dll", "application/vnd.microsoft.portable-executable", EXECUTABLE, PE, FILE_RUNS)
+TYPE(PE, "exe", "application/vnd.microsoft.portable-executable", EXECUTABLE, DOS_EXE,
+    FILE_RUNS)
+TYPE(PE_DLL, "dll", "application/vnd.microsoft.portable-executable", EXECUTABLE, PE,
+    FILE_RUNS)
 TYPE(NE, "ne", "application/x-ms-ne-executable", EXECUTABLE, DOS_EXE, FILE_RUNS)
 TYPE(LE, "le", "application/x-le-executable", EXECUTABLE, DOS_EXE, FILE_RUNS)
 TYPE(COFF, "coff", "application/x-coff", EXECUTABLE, UNKNOWN, 0)
@@ -117,8 +120,10 @@ TYPE(DESKTOP, "desktop", "application/x-desktop", SCRIPT, TEXT, FILE_RUNS)
 TYPE(IQY, "iqy", "text/x-ms-iqy", SCRIPT, TEXT, FILE_RUNS)
 TYPE(SLK, "slk", "text/x-sylk", DOCUMENT, TEXT, FILE_MACROS)
 TYPE(RDP, "rdp", "application/x-rdp", SCRIPT, TEXT, FILE_RUNS)
-TYPE(SETTING_CONTENT, "settingcontent-ms", "application/x-ms-setting-content", SCRIPT, XML, FILE_RUNS)
-TYPE(APPREF, "appref-ms", "application/x-ms-application-reference", SCRIPT, TEXT, FILE_RUNS)
+TYPE(SETTING_CONTENT, "settingcontent-ms", "application/x-ms-setting-content", SCRIPT,
+    XML, FILE_RUNS)
+TYPE(APPREF, "appref-ms", "application/x-ms-application-reference", SCRIPT, TEXT,
+    FILE_RUNS)
 TYPE(CLICKONCE, "application", "application/x-ms-application", SCRIPT, XML, FILE_RUNS)
 TYPE(JNLP, "jnlp", "application/x-java-jnlp-file", SCRIPT, XML, FILE_RUNS)
 
@@ -136,9 +141,11 @@ TYPE(PROJECT, "mpp", "application/vnd.ms-project", DOCUMENT, OLE, FILE_MACROS)
 TYPE(WORKS, "wps", "application/vnd.ms-works", DOCUMENT, OLE, 0)
 TYPE(HWP, "hwp", "application/x-hwp", DOCUMENT, UNKNOWN, FILE_MACROS)
 TYPE(QUATTRO, "qpw", "application/x-quattro-pro", DOCUMENT, UNKNOWN, 0)
-TYPE(STAR_WRITER, "sdw", "application/vnd.stardivision.writer", DOCUMENT, OLE, FILE_MACROS)
+TYPE(STAR_WRITER, "sdw", "application/vnd.stardivision.writer", DOCUMENT, OLE,
+    FILE_MACROS)
 TYPE(STAR_CALC, "sdc", "application/vnd.stardivision.calc", DOCUMENT, OLE, FILE_MACROS)
-TYPE(STAR_IMPRESS, "sdd", "application/vnd.stardivision.impress", DOCUMENT, OLE, FILE_MACROS)
+TYPE(STAR_IMPRESS, "sdd", "application/vnd.stardivision.impress", DOCUMENT, OLE,
+    FILE_MACROS)
 TYPE(STAR_DRAW, "sda", "application/vnd.stardivision.draw", DOCUMENT, OLE, FILE_MACROS)
 TYPE(STAR_CHART, "sds", "application/vnd.stardivision.chart", DOCUMENT, OLE, 0)
 TYPE(STAR_MATH, "smf", "application/vnd.stardivision.math", DOCUMENT, OLE, 0)
@@ -149,11 +156,13 @@ TYPE(ONENOTE, "one", "application/onenote", DOCUMENT, UNKNOWN, FILE_RUNS)
 /* zip and what is one */
 TYPE(ZIP, "zip", "application/zip", ARCHIVE, UNKNOWN, FILE_MEMBERS)
 TYPE(OOXML, "ooxml", "application/x-ooxml", DOCUMENT, ZIP, FILE_MEMBERS)
-TYPE(DOCX, "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+TYPE(DOCX, "docx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     DOCUMENT, OOXML, FILE_MEMBERS)
 TYPE(DOCM, "docm", "application/vnd.ms-word.document.macroEnabled.12",
     DOCUMENT, OOXML, FILE_MEMBERS | FILE_MACROS)
-TYPE(DOTX, "dotx", "application/vnd.openxmlformats-officedocument.wordprocessingml.template",
+TYPE(DOTX, "dotx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template",
     DOCUMENT, DOCX, FILE_MEMBERS)
 TYPE(DOTM, "dotm", "application/vnd.ms-word.template.macroEnabled.12",
     DOCUMENT, DOCM, FILE_MEMBERS | FILE_MACROS)
@@ -169,21 +178,25 @@ TYPE(XLAM, "xlam", "application/vnd.ms-excel.addin.macroEnabled.12",
     DOCUMENT, XLSM, FILE_MEMBERS | FILE_MACROS)
 TYPE(XLSB, "xlsb", "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
     DOCUMENT, OOXML, FILE_MEMBERS | FILE_MACROS)
-TYPE(PPTX, "pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+TYPE(PPTX, "pptx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     DOCUMENT, OOXML, FILE_MEMBERS)
 TYPE(PPTM, "pptm", "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
     DOCUMENT, OOXML, FILE_MEMBERS | FILE_MACROS)
-TYPE(POTX, "potx", "application/vnd.openxmlformats-officedocument.presentationml.template",
+TYPE(POTX, "potx",
+    "application/vnd.openxmlformats-officedocument.presentationml.template",
     DOCUMENT, PPTX, FILE_MEMBERS)
 TYPE(POTM, "potm", "application/vnd.ms-powerpoint.template.macroEnabled.12",
     DOCUMENT, PPTM, FILE_MEMBERS | FILE_MACROS)
-TYPE(PPSX, "ppsx", "application/vnd.openxmlformats-officedocument.presentationml.slideshow",
+TYPE(PPSX, "ppsx",
+    "application/vnd.openxmlformats-officedocument.presentationml.slideshow",
     DOCUMENT, PPTX, FILE_MEMBERS)
 TYPE(PPSM, "ppsm", "application/vnd.ms-powerpoint.slideshow.macroEnabled.12",
     DOCUMENT, PPTM, FILE_MEMBERS | FILE_MACROS)
 TYPE(PPAM, "ppam", "application/vnd.ms-powerpoint.addin.macroEnabled.12",
     DOCUMENT, PPTM, FILE_MEMBERS | FILE_MACROS)
-TYPE(VSDX, "vsdx", "application/vnd.ms-visio.drawing.main+xml", DOCUMENT, OOXML, FILE_MEMBERS)
+TYPE(VSDX, "vsdx", "application/vnd.ms-visio.drawing.main+xml", DOCUMENT, OOXML,
+    FILE_MEMBERS)
 TYPE(VSDM, "vsdm", "application/vnd.ms-visio.drawing.macroenabled.main+xml",
     DOCUMENT, OOXML, FILE_MEMBERS | FILE_MACROS)
 TYPE(XPS, "xps", "application/vnd.ms-xpsdocument", DOCUMENT, OOXML, FILE_MEMBERS)
@@ -192,7 +205,8 @@ TYPE(NUGET, "nupkg", "application/x-nupkg", ARCHIVE, OOXML, FILE_MEMBERS | FILE_
 TYPE(VSIX, "vsix", "application/vsix", ARCHIVE, OOXML, FILE_MEMBERS | FILE_RUNS)
 TYPE(APPX, "appx", "application/appx", EXECUTABLE, OOXML, FILE_MEMBERS | FILE_RUNS)
 TYPE(ODF, "odf", "application/x-opendocument", DOCUMENT, ZIP, FILE_MEMBERS | FILE_MACROS)
-TYPE(ODT, "odt", "application/vnd.oasis.opendocument.text", DOCUMENT, ODF, FILE_MEMBERS | FILE_MACROS)
+TYPE(ODT, "odt", "application/vnd.oasis.opendocument.text", DOCUMENT, ODF, FILE_MEMBERS |
+    FILE_MACROS)
 TYPE(OTT, "ott", "application/vnd.oasis.opendocument.text-template",
     DOCUMENT, ODT, FILE_MEMBERS | FILE_MACROS)
 TYPE(ODS, "ods", "application/vnd.oasis.opendocument.spreadsheet",
@@ -211,22 +225,30 @@ TYPE(ODFORMULA, "odformula", "application/vnd.oasis.opendocument.formula",
 TYPE(ODB, "odb", "application/vnd.oasis.opendocument.base",
     DOCUMENT, ODF, FILE_MEMBERS | FILE_MACROS)
 TYPE(ODI, "odi", "application/vnd.oasis.opendocument.image", DOCUMENT, ODF, FILE_MEMBERS)
-TYPE(SXW, "sxw", "application/vnd.sun.xml.writer", DOCUMENT, ZIP, FILE_MEMBERS | FILE_MACROS)
-TYPE(STW, "stw", "application/vnd.sun.xml.writer.template", DOCUMENT, SXW, FILE_MEMBERS | FILE_MACROS)
-TYPE(SXC, "sxc", "application/vnd.sun.xml.calc", DOCUMENT, ZIP, FILE_MEMBERS | FILE_MACROS)
-TYPE(SXI, "sxi", "application/vnd.sun.xml.impress", DOCUMENT, ZIP, FILE_MEMBERS | FILE_MACROS)
-TYPE(SXD, "sxd", "application/vnd.sun.xml.draw", DOCUMENT, ZIP, FILE_MEMBERS | FILE_MACROS)
+TYPE(SXW, "sxw", "application/vnd.sun.xml.writer", DOCUMENT, ZIP, FILE_MEMBERS |
+    FILE_MACROS)
+TYPE(STW, "stw", "application/vnd.sun.xml.writer.template", DOCUMENT, SXW, FILE_MEMBERS |
+    FILE_MACROS)
+TYPE(SXC, "sxc", "application/vnd.sun.xml.calc", DOCUMENT, ZIP, FILE_MEMBERS |
+    FILE_MACROS)
+TYPE(SXI, "sxi", "application/vnd.sun.xml.impress", DOCUMENT, ZIP, FILE_MEMBERS |
+    FILE_MACROS)
+TYPE(SXD, "sxd", "application/vnd.sun.xml.draw", DOCUMENT, ZIP, FILE_MEMBERS |
+    FILE_MACROS)
 TYPE(SXM, "sxm", "application/vnd.sun.xml.math", DOCUMENT, ZIP, FILE_MEMBERS)
-TYPE(OXT, "oxt", "application/vnd.openofficeorg.extension", ARCHIVE, ZIP, FILE_MEMBERS | FILE_RUNS)
+TYPE(OXT, "oxt", "application/vnd.openofficeorg.extension", ARCHIVE, ZIP, FILE_MEMBERS |
+    FILE_RUNS)
 TYPE(EPUB, "epub", "application/epub+zip", DOCUMENT, ZIP, FILE_MEMBERS)
 TYPE(HWPX, "hwpx", "application/hwp+zip", DOCUMENT, ZIP, FILE_MEMBERS)
 TYPE(ASIC, "asice", "application/vnd.etsi.asic-e+zip", ARCHIVE, ZIP, FILE_MEMBERS)
-TYPE(IDML, "idml", "application/vnd.adobe.indesign-idml-package", DOCUMENT, ZIP, FILE_MEMBERS)
+TYPE(IDML, "idml", "application/vnd.adobe.indesign-idml-package", DOCUMENT, ZIP,
+    FILE_MEMBERS)
 TYPE(TI5X, "ti5x", "application/vnd.nz.gen.geek_central.ti5x", DATA, ZIP, FILE_MEMBERS)
 TYPE(ORA, "ora", "image/openraster", IMAGE, ZIP, FILE_MEMBERS)
 TYPE(KRITA, "kra", "application/x-krita", IMAGE, ZIP, FILE_MEMBERS)
 TYPE(JAR, "jar", "application/java-archive", EXECUTABLE, ZIP, FILE_MEMBERS | FILE_RUNS)
-TYPE(APK, "apk", "application/vnd.android.package-archive", EXECUTABLE, JAR, FILE_MEMBERS | FILE_RUNS)
+TYPE(APK, "apk", "application/vnd.android.package-archive", EXECUTABLE, JAR,
+    FILE_MEMBERS | FILE_RUNS)
 TYPE(IPA, "ipa", "application/x-ios-app", EXECUTABLE, ZIP, FILE_MEMBERS | FILE_RUNS)
 TYPE(XPI, "xpi", "application/x-xpinstall", EXECUTABLE, ZIP, FILE_MEMBERS | FILE_RUNS)
 TYPE(KMZ, "kmz", "application/vnd.google-earth.kmz", DATA, ZIP, FILE_MEMBERS)
@@ -243,7 +265,8 @@ TYPE(CAB, "cab", "application/vnd.ms-cab-compressed", ARCHIVE, UNKNOWN, FILE_MEM
 TYPE(IS_CAB, "iscab", "application/x-installshield", ARCHIVE, UNKNOWN, 0)
 TYPE(CPIO, "cpio", "application/x-cpio", ARCHIVE, UNKNOWN, FILE_MEMBERS)
 TYPE(AR, "ar", "application/x-archive", ARCHIVE, UNKNOWN, FILE_MEMBERS)
-TYPE(DEB, "deb", "application/vnd.debian.binary-package", ARCHIVE, AR, FILE_MEMBERS | FILE_RUNS)
+TYPE(DEB, "deb", "application/vnd.debian.binary-package", ARCHIVE, AR, FILE_MEMBERS |
+    FILE_RUNS)
 TYPE(RPM, "rpm", "application/x-rpm", ARCHIVE, UNKNOWN, FILE_MEMBERS | FILE_RUNS)
 TYPE(LHA, "lha", "application/x-lha", ARCHIVE, UNKNOWN, FILE_MEMBERS)
 TYPE(ARJ, "arj", "application/x-arj", ARCHIVE, UNKNOWN, 0)

@@ -1,8 +1,8 @@
 /*
  * type_magic.c - files known by bytes at a fixed place.  See look.h.
  *
- * The rows of magic_list.h are found by their first byte; the few whose bytes stand further
- * inside are tried one by one after them.
+ * The rows of magic_list.h are found by their first byte; the few whose bytes stand
+ * further inside are tried one by one after them.
  */
 #include "lib/content/look.h"
 

@@ -9,7 +9,8 @@
 enum file_type
 look_ico(const struct look *l)
 {
-	uint64_t count = look_le(l, 4, 2), bytes = look_le(l, 14, 4), at = look_le(l, 18, 4);
+	uint64_t count = look_le(l, 4, 2), bytes = look_le(l, 14, 4),
+	    at = look_le(l, 18, 4);
 
 	if (count == 0 || count > 256 || at < 6 + 16 || bytes < 16 || at >= l->size)
 		return FILE_UNKNOWN;
@@ -41,8 +42,8 @@ look_jxl_naked(const struct look *l)
 enum file_type
 look_sgi(const struct look *l)
 {
-	return look_byte(l, 2) <= 1 && byte_in(look_byte(l, 3), "\1\2") && look_be(l, 4, 2) <= 3 ?
-	    FILE_SGI : FILE_UNKNOWN;
+	return look_byte(l, 2) <= 1 && byte_in(look_byte(l, 3), "\1\2") &&
+	    look_be(l, 4, 2) <= 3 ? FILE_SGI : FILE_UNKNOWN;
 }
 
 enum file_type
@@ -56,8 +57,8 @@ look_pcx(const struct look *l)
 enum file_type
 look_dwg(const struct look *l)
 {
-	return is_digit(look_byte(l, 3)) && is_digit(look_byte(l, 4)) && is_digit(look_byte(l, 5)) ?
-	    FILE_DWG : FILE_UNKNOWN;
+	return is_digit(look_byte(l, 3)) && is_digit(look_byte(l, 4)) &&
+	    is_digit(look_byte(l, 5)) ? FILE_DWG : FILE_UNKNOWN;
 }
 
 /* P1 to P7: white space, then digits or a remark. */
@@ -160,7 +161,8 @@ look_ftyp(const struct look *l)
 		return type != FILE_UNKNOWN ? type : FILE_VIDEO_3GPP;
 	if (type == FILE_HEIF)
 		for (uint64_t at = box + 16; at < end && at < 256; at += 4) {
-			enum file_type also = find_brand(special, COUNT_OF(special), l, at);
+			enum file_type also = find_brand(special, COUNT_OF(special), l,
+			    at);
 
 			if (also != FILE_UNKNOWN)
 				return also;
@@ -168,11 +170,13 @@ look_ftyp(const struct look *l)
 	return type != FILE_UNKNOWN ? type : jp2 ? FILE_JP2 : FILE_MP4;
 }
 
-/* QuickTime before there were brands: an atom of plausible size, then another known one. */
+/* QuickTime before there were brands: an atom of plausible size, then another known
+   one. */
 enum file_type
 look_quicktime(const struct look *l)
 {
-	static const char atoms[][5] = { "moov", "mdat", "wide", "free", "skip", "pnot", "ftyp",
+	static const char atoms[][5] = { "moov", "mdat", "wide", "free", "skip", "pnot",
+	    "ftyp",
 		"uuid", "mvhd", "cmov", "rmra" };
 	uint64_t size = look_be(l, 0, 4), next = LOOK_IS(l, 4, "moov") ? 8 : size;
 
@@ -249,8 +253,8 @@ look_mpegts(const struct look *l)
 enum file_type
 look_fli(const struct look *l)
 {
-	return look_le(l, 0, 4) >= 128 && look_le(l, 12, 2) == 8 && look_le(l, 8, 2) > 0 &&
-	    look_le(l, 8, 2) < 4096 ? FILE_FLI : FILE_UNKNOWN;
+	return look_le(l, 0, 4) >= 128 && look_le(l, 12, 2) == 8 &&
+	    look_le(l, 8, 2) > 0 && look_le(l, 8, 2) < 4096 ? FILE_FLI : FILE_UNKNOWN;
 }
 
 /* Sound. */
@@ -272,8 +276,8 @@ mpeg_frame(uint64_t header)
 	unsigned rate = header >> 12 & 15, frequency = header >> 10 & 3;
 	uint64_t bits, hertz, padding = header >> 9 & 1;
 
-	if (header >> 21 != 0x7ff || version == 1 || layer == 0 || rate == 0 || rate == 15 ||
-	    frequency == 3)
+	if (header >> 21 != 0x7ff || version == 1 || layer == 0 || rate == 0 ||
+	    rate == 15 || frequency == 3)
 		return 0;
 	bits = 1000u * rates[version == 3 ? 3 - layer : layer == 3 ? 3 : 4][rate];
 	hertz = frequencies[frequency] >> (version == 3 ? 0 : version == 2 ? 1 : 2);
@@ -321,8 +325,8 @@ enum file_type
 look_id3(const struct look *l)
 {
 	uint64_t n = look_be(l, 6, 4);
-	uint64_t at = 10 + ((n >> 3 & 0xfe00000) | (n >> 2 & 0x1fc000) | (n >> 1 & 0x3f80) |
-	    (n & 0x7f));
+	uint64_t at = 10 + ((n >> 3 & 0xfe00000) | (n >> 2 & 0x1fc000) |
+	    (n >> 1 & 0x3f80) | (n & 0x7f));
 	enum file_type type;
 
 	if (look_byte(l, 3) > 8 || look_bytes(l, 0, 10).len == 0)

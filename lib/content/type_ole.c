@@ -2,8 +2,8 @@
  * type_ole.c - which program's document an OLE2 compound file is ([MS-CFB]).
  *
  * The directory - 128 bytes an entry, the root first - tells by the class of the root and
- * by the names of its streams.  Its sectors are a chain in the allocation table; where the
- * table is out of reach the sectors are taken to lie one after the other.
+ * by the names of its streams.  Its sectors are a chain in the allocation table; where
+ * the table is out of reach the sectors are taken to lie one after the other.
  */
 #include "lib/content/look.h"
 
@@ -18,14 +18,21 @@ enum stream {
 	STREAM_WORD, STREAM_BOOK, STREAM_POWERPOINT, STREAM_MESSAGE, STREAM_SUBSTG,
 	STREAM_ENCRYPTED, STREAM_VISIO, STREAM_PUBLISHER, STREAM_PROJECT, STREAM_WORKS,
 	STREAM_HWP, STREAM_BODY, STREAM_QUATTRO, STREAM_PERFECT, STREAM_PERFECT_CONTENT,
-	STREAM_STAR_WRITER, STREAM_STAR_CALC, STREAM_STAR_DRAW, STREAM_STAR_CHART, STREAM_STAR_MATH,
+	STREAM_STAR_WRITER, STREAM_STAR_CALC, STREAM_STAR_DRAW, STREAM_STAR_CHART,
+	STREAM_STAR_MATH,
 	STREAM_MSI, STREAM_THUMBS, STREAM_SOLIDWORKS, STREAM_ICHITARO, STREAM_WORKS_CHART,
 };
 
-static const struct { const char *name; enum stream stream; bool start; } stream_rows[] = {
+static const struct stream_row {
+	const char *name;
+	enum stream stream;
+	bool start;
+} stream_rows[] = {
 	{ "WordDocument", STREAM_WORD, false }, { "Workbook", STREAM_BOOK, false },
-	{ "Book", STREAM_BOOK, false }, { "PowerPoint Document", STREAM_POWERPOINT, false },
-	{ "PP40", STREAM_POWERPOINT, false }, { "PP97_DUALSTORAGE", STREAM_POWERPOINT, false },
+	{ "Book", STREAM_BOOK, false },
+	{ "PowerPoint Document", STREAM_POWERPOINT, false },
+	{ "PP40", STREAM_POWERPOINT, false },
+	{ "PP97_DUALSTORAGE", STREAM_POWERPOINT, false },
 	{ "__properties_version1.0", STREAM_MESSAGE, false },
 	{ "__substg1.0_", STREAM_SUBSTG, true },
 	{ "EncryptedPackage", STREAM_ENCRYPTED, false },
@@ -33,9 +40,12 @@ static const struct { const char *name; enum stream stream; bool start; } stream
 	{ "Props9", STREAM_PROJECT, false }, { "Props12", STREAM_PROJECT, false },
 	{ "Props14", STREAM_PROJECT, false }, { "   114", STREAM_PROJECT, false },
 	{ "MatOST", STREAM_WORKS, false }, { "MM", STREAM_WORKS, false },
-	{ "WksSSWorkBook", STREAM_WORKS, false }, { "SPELLING", STREAM_WORKS_CHART, false },
-	{ "HwpSummaryInformation", STREAM_HWP, true }, { "\5HwpSummaryInformation", STREAM_HWP, false },
-	{ "BodyText", STREAM_BODY, false }, { "NativeContent_MAIN", STREAM_QUATTRO, false },
+	{ "WksSSWorkBook", STREAM_WORKS, false },
+	{ "SPELLING", STREAM_WORKS_CHART, false },
+	{ "HwpSummaryInformation", STREAM_HWP, true },
+	{ "\5HwpSummaryInformation", STREAM_HWP, false },
+	{ "BodyText", STREAM_BODY, false },
+	{ "NativeContent_MAIN", STREAM_QUATTRO, false },
 	{ "PerfectOffice_MAIN", STREAM_PERFECT, false },
 	{ "PerfectOffice_OBJECTS", STREAM_PERFECT_CONTENT, false },
 	{ "StarWriterDocument", STREAM_STAR_WRITER, false },
@@ -43,27 +53,34 @@ static const struct { const char *name; enum stream stream; bool start; } stream
 	{ "StarDrawDocument", STREAM_STAR_DRAW, true },
 	{ "StarChartDocument", STREAM_STAR_CHART, false },
 	{ "StarMathDocument", STREAM_STAR_MATH, false },
-	{ "Catalog", STREAM_THUMBS, false }, { "SwDocContentMgr", STREAM_SOLIDWORKS, true },
-	{ "DocumentText", STREAM_ICHITARO, false }, { "JSRV_SegmentInformation", STREAM_ICHITARO, false },
+	{ "Catalog", STREAM_THUMBS, false },
+	{ "SwDocContentMgr", STREAM_SOLIDWORKS, true },
+	{ "DocumentText", STREAM_ICHITARO, false },
+	{ "JSRV_SegmentInformation", STREAM_ICHITARO, false },
 };
 
 /* Class of the root, as it lies in the file. */
 static const struct { uint8_t clsid[16]; enum file_type type; } class_rows[] = {
 #define CLSID(a, b, c, d) { a, b, c, d, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46 }
-	{ CLSID(0x84, 0x10, 0x0c, 0), FILE_MSI }, { CLSID(0x86, 0x10, 0x0c, 0), FILE_MSI },
+	{ CLSID(0x84, 0x10, 0x0c, 0), FILE_MSI },
+	{ CLSID(0x86, 0x10, 0x0c, 0), FILE_MSI },
 	{ CLSID(0x82, 0x10, 0x0c, 0), FILE_MSI },
-	{ CLSID(0x00, 0x09, 0x02, 0), FILE_DOC }, { CLSID(0x06, 0x09, 0x02, 0), FILE_DOC },
+	{ CLSID(0x00, 0x09, 0x02, 0), FILE_DOC },
+	{ CLSID(0x06, 0x09, 0x02, 0), FILE_DOC },
 	{ CLSID(0x07, 0x09, 0x02, 0), FILE_DOC },
-	{ CLSID(0x10, 0x08, 0x02, 0), FILE_XLS }, { CLSID(0x20, 0x08, 0x02, 0), FILE_XLS },
+	{ CLSID(0x10, 0x08, 0x02, 0), FILE_XLS },
+	{ CLSID(0x20, 0x08, 0x02, 0), FILE_XLS },
 	{ CLSID(0x21, 0x08, 0x02, 0), FILE_XLS },
 	{ CLSID(0x01, 0x12, 0x02, 0), FILE_PUBLISHER },
-	{ CLSID(0x0b, 0x0d, 0x02, 0), FILE_MSG }, { CLSID(0x46, 0xf0, 0x06, 0), FILE_MSG },
-	{ CLSID(0x14, 0x1a, 0x02, 0), FILE_VISIO }, { CLSID(0x13, 0x1a, 0x02, 0), FILE_VISIO },
+	{ CLSID(0x0b, 0x0d, 0x02, 0), FILE_MSG },
+	{ CLSID(0x46, 0xf0, 0x06, 0), FILE_MSG },
+	{ CLSID(0x14, 0x1a, 0x02, 0), FILE_VISIO },
+	{ CLSID(0x13, 0x1a, 0x02, 0), FILE_VISIO },
 	{ CLSID(0x02, 0x13, 0x02, 0), FILE_WORKS },
-	{ { 0x10, 0x8d, 0x81, 0x64, 0x9b, 0x4f, 0xcf, 0x11, 0x86, 0xea, 0, 0xaa, 0, 0xb9, 0x29,
-	    0xe8 }, FILE_PPT },
-	{ { 0x5c, 0x6f, 0x62, 0xeb, 0xa9, 0x12, 0x24, 0x4f, 0xa0, 0xfc, 0x01, 0xb5, 0xc2, 0x53,
-	    0x4c, 0x35 }, FILE_QUATTRO },
+	{ { 0x10, 0x8d, 0x81, 0x64, 0x9b, 0x4f, 0xcf, 0x11, 0x86, 0xea, 0, 0xaa, 0, 0xb9,
+	    0x29, 0xe8 }, FILE_PPT },
+	{ { 0x5c, 0x6f, 0x62, 0xeb, 0xa9, 0x12, 0x24, 0x4f, 0xa0, 0xfc, 0x01, 0xb5, 0xc2,
+	    0x53, 0x4c, 0x35 }, FILE_QUATTRO },
 };
 
 struct ole {
@@ -159,9 +176,9 @@ has(const struct ole *o, enum stream s)
 	return o->streams >> s & 1;
 }
 
-/* By streams: the first row whose stream is there.  A document may hold others' streams in
-   storages below the root, so mail and packages come before documents, and the class of the
-   root before all where we know it. */
+/* By streams: the first row whose stream is there.  A document may hold others' streams
+   in storages below the root, so mail and packages come before documents, and the class
+   of the root before all where we know it. */
 static enum file_type
 type_of_streams(const struct ole *o)
 {
@@ -170,8 +187,10 @@ type_of_streams(const struct ole *o)
 		{ STREAM_SUBSTG, FILE_MSG }, { STREAM_HWP, FILE_HWP },
 		{ STREAM_VISIO, FILE_VISIO }, { STREAM_PUBLISHER, FILE_PUBLISHER },
 		{ STREAM_POWERPOINT, FILE_PPT }, { STREAM_WORD, FILE_DOC },
-		{ STREAM_STAR_WRITER, FILE_STAR_WRITER }, { STREAM_STAR_CALC, FILE_STAR_CALC },
-		{ STREAM_STAR_DRAW, FILE_STAR_IMPRESS }, { STREAM_STAR_CHART, FILE_STAR_CHART },
+		{ STREAM_STAR_WRITER, FILE_STAR_WRITER },
+		{ STREAM_STAR_CALC, FILE_STAR_CALC },
+		{ STREAM_STAR_DRAW, FILE_STAR_IMPRESS },
+		{ STREAM_STAR_CHART, FILE_STAR_CHART },
 		{ STREAM_STAR_MATH, FILE_STAR_MATH }, { STREAM_PROJECT, FILE_PROJECT },
 		{ STREAM_BOOK, FILE_XLS }, { STREAM_WORKS, FILE_WORKS },
 		{ STREAM_MSI, FILE_MSI }, { STREAM_SOLIDWORKS, FILE_SOLIDWORKS },

@@ -3,8 +3,8 @@
  *
  * Only the first TEXT_BYTES are looked at.  UTF-16 and UTF-32 are narrowed to bytes first
  * (what is not ASCII becomes 0xff), so that each kind is told in one place.  Kinds with a
- * mark at the start come first, then headers of mail, then guesses from words; a text that
- * has hardly any of the punctuation of programs is not guessed at.
+ * mark at the start come first, then headers of mail, then guesses from words; a text
+ * that has hardly any of the punctuation of programs is not guessed at.
  */
 #include "lib/content/kind.h"
 
@@ -49,7 +49,8 @@ narrow(struct span s, struct wide w, uint8_t *out)
 		uint32_t unit = 0;
 
 		for (unsigned k = 0; k < w.bytes; k++)
-			unit |= (uint32_t)s.ptr[i + k] << 8 * (w.big ? w.bytes - 1 - k : k);
+			unit |= (uint32_t)s.ptr[i + k] << 8 * (w.big ?
+			    w.bytes - 1 - k : k);
 		if (unit == 0xfeff && i == 0)
 			continue;
 		if (unit > 0x10ffff || (unit & 0xfffe) == 0xfffe ||

@@ -1,11 +1,11 @@
 /*
  * type_zip.c - which of the formats made of a zip it is, by the names of its members.
  *
- * Names are read from the local headers at the front and from the central directory at the
- * end, as far as both are at hand; what either tells counts, since an evil file lies in one
- * of them.  Three members are read: `mimetype`, stored (ODF, EPUB); META-INF/manifest.xml,
- * where that is missing; [Content_Types].xml (OOXML), whose first KiB name the main part.
- * Comparing the two lists is archive.c's work.
+ * Names are read from the local headers at the front and from the central directory at
+ * the end, as far as both are at hand; what either tells counts, since an evil file lies
+ * in one of them.  Three members are read: `mimetype`, stored (ODF, EPUB);
+ * META-INF/manifest.xml, where that is missing; [Content_Types].xml (OOXML), whose first
+ * KiB name the main part. Comparing the two lists is archive.c's work.
  */
 #include "lib/content/look.h"
 #include <zlib.h>
@@ -20,8 +20,10 @@
 enum member {
 	MEMBER_TYPES, MEMBER_WORD, MEMBER_EXCEL, MEMBER_EXCEL_BINARY, MEMBER_POWERPOINT,
 	MEMBER_VISIO, MEMBER_MACROS, MEMBER_XPS, MEMBER_3MF, MEMBER_NUSPEC, MEMBER_VSIX,
-	MEMBER_APPX, MEMBER_RELS, MEMBER_MANIFEST, MEMBER_CLASS, MEMBER_ANDROID, MEMBER_DEX,
-	MEMBER_IPA, MEMBER_XPI, MEMBER_EPUB, MEMBER_ODF, MEMBER_KML, MEMBER_WACZ, MEMBER_WACZ_WARC,
+	MEMBER_APPX, MEMBER_RELS, MEMBER_MANIFEST, MEMBER_CLASS, MEMBER_ANDROID,
+	MEMBER_DEX,
+	MEMBER_IPA, MEMBER_XPI, MEMBER_EPUB, MEMBER_ODF, MEMBER_KML, MEMBER_WACZ,
+	MEMBER_WACZ_WARC,
 	MEMBER_IWORK, MEMBER_WHEEL, MEMBER_WAR, MEMBER_OXT,
 };
 
@@ -41,16 +43,21 @@ static const struct member_row {
 	{ "AppxManifest.xml", WHOLE, MEMBER_APPX },
 	{ "AppxMetadata/AppxBundleManifest.xml", WHOLE, MEMBER_APPX },
 	{ "_rels/.rels", WHOLE, MEMBER_RELS },
-	{ "META-INF/MANIFEST.MF", WHOLE, MEMBER_MANIFEST }, { ".class", END, MEMBER_CLASS },
-	{ "AndroidManifest.xml", WHOLE, MEMBER_ANDROID }, { "classes.dex", WHOLE, MEMBER_DEX },
+	{ "META-INF/MANIFEST.MF", WHOLE, MEMBER_MANIFEST },
+	{ ".class", END, MEMBER_CLASS },
+	{ "AndroidManifest.xml", WHOLE, MEMBER_ANDROID },
+	{ "classes.dex", WHOLE, MEMBER_DEX },
 	{ ".app/Info.plist", END, MEMBER_IPA }, { "install.rdf", WHOLE, MEMBER_XPI },
 	{ "META-INF/mozilla.rsa", WHOLE, MEMBER_XPI },
 	{ "META-INF/container.xml", WHOLE, MEMBER_EPUB },
 	{ "META-INF/manifest.xml", WHOLE, MEMBER_ODF }, { "doc.kml", WHOLE, MEMBER_KML },
-	{ "datapackage.json", WHOLE, MEMBER_WACZ }, { "archive/", START, MEMBER_WACZ_WARC },
-	{ "Index/Document.iwa", WHOLE, MEMBER_IWORK }, { "index.apxl", WHOLE, MEMBER_IWORK },
+	{ "datapackage.json", WHOLE, MEMBER_WACZ },
+	{ "archive/", START, MEMBER_WACZ_WARC },
+	{ "Index/Document.iwa", WHOLE, MEMBER_IWORK },
+	{ "index.apxl", WHOLE, MEMBER_IWORK },
 	{ "Index.zip", END, MEMBER_IWORK }, { ".dist-info/WHEEL", END, MEMBER_WHEEL },
-	{ "WEB-INF/", START, MEMBER_WAR }, { "META-INF/application.xml", WHOLE, MEMBER_WAR },
+	{ "WEB-INF/", START, MEMBER_WAR },
+	{ "META-INF/application.xml", WHOLE, MEMBER_WAR },
 	{ "description.xml", WHOLE, MEMBER_OXT },
 };
 
@@ -93,7 +100,8 @@ note_name(struct zip *z, struct span name)
 			z->members |= UINT64_C(1) << member_rows[i].member;
 }
 
-/* The row of a media type given exactly; a zip that names what we do not know is a zip. */
+/* The row of a media type given exactly; a zip that names what we do not know is a
+   zip. */
 static enum file_type
 type_of_mimetype(struct span text)
 {
@@ -218,7 +226,8 @@ read_directory(struct zip *z)
 		size_t len = (size_t)look_le(z->look, at + 28, 2);
 
 		note_entry(z, at, look_bytes(z->look, at + 46, len));
-		at += 46 + len + look_le(z->look, at + 30, 2) + look_le(z->look, at + 32, 2);
+		at += 46 + len + look_le(z->look, at + 30, 2) + look_le(z->look, at + 32,
+		    2);
 	}
 }
 
@@ -247,7 +256,8 @@ zip_directory(const struct look *l, uint64_t *at, uint64_t *entries)
 
 	if (end.len > reach)
 		end = span_slice(end, end.len - reach, end.len);
-	for (; end.len >= ZIP_END_BYTES; end.len = (size_t)(p - end.ptr) + ZIP_END_BYTES - 1) {
+	for (; end.len >= ZIP_END_BYTES;
+	    end.len = (size_t)(p - end.ptr) + ZIP_END_BYTES - 1) {
 		p = memrchr(end.ptr, 'P', end.len - ZIP_END_BYTES + 1);
 		if (p == NULL)
 			return false;

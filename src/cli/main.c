@@ -2,6 +2,7 @@
  * main.c - the command `sallyport`: its options, its subcommands, its help.
  */
 #include "src/cli/client.h"
+#include "src/cli/scan.h"
 #include "src/master/configuration.h"
 #include "src/master/master.h"
 #include <getopt.h>
@@ -156,6 +157,23 @@ run_explain(const struct options *o, int count, char **words)
 }
 
 static int
+run_scan(const struct options *o, int count, char **words)
+{
+	struct scan_request request;
+	const char *wrong = scan_read(&request, count, words);
+	struct configuration *c = wrong == NULL ? load(o->configuration) : NULL;
+	int status = EX_CONFIG;
+
+	if (wrong != NULL)
+		status = usage("scan:", wrong);
+	if (c != NULL)
+		status = scan(&request, c);
+	scan_forget(&request);
+	configuration_drop(&c);
+	return status;
+}
+
+static int
 run_alone(const struct options *o, int count, char **words)
 {
 	return count > 1 ? usage("unexpected", words[1]) : ask(o, count, words);
@@ -181,6 +199,8 @@ static const struct subcommand subcommands[] = {
 	{ "track", "[OPTION...]", "search the journal: what became of which mail", ask },
 	{ "explain", "[--json] ID", "why a mail met its fate: facts, rules, replies",
 	    run_explain },
+	{ "scan", "[OPTION...] FILE|-", "what would become of a mail, and why; no daemon "
+	    "needed", run_scan },
 	{ "reload", "", "take the configuration as it is on disk now", run_alone },
 	{ "stop", "", "finish what is under way, then end", run_alone },
 	{ "version", "", "print the version", run_version },

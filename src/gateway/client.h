@@ -7,19 +7,8 @@
  */
 #ifndef SRC_GATEWAY_CLIENT_H
 #define SRC_GATEWAY_CLIENT_H
+#include "lib/policy/envelope_facts.h"
 #include "src/gateway/session.h"
-
-struct mail_client {
-	bool           has_address;
-	struct address address;
-	struct span    name, helo;
-	bool           trusted;         /* in trusted-relays, or no outside client at all   */
-	bool           local;           /* submitted here: by no outside client, or from a
-	                                   loopback address                                 */
-	bool           authenticated;   /* a trusted relay saw a login                      */
-	struct span    user;
-	struct span    queue_id;        /* the client MTA's */
-};
 
 void mail_client_find(struct mail_client *, const struct session *, const struct envelope *,
     const struct received *hops, size_t hop_count);

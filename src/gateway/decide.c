@@ -3,50 +3,9 @@
  */
 #include "src/gateway/transaction.h"
 #include "lib/base/text.h"
-#include "lib/smtp/address.h"
 #include <stdio.h>
 
 /* --- facts --- */
-
-static bool
-is_local(const struct settings *s, struct span domain)
-{
-	for (size_t i = 0; i < s->local_domains.count; i++) {
-		struct span d = s->local_domains.items[i];
-
-		if (d.len > 0 && d.ptr[0] == '.') {
-			if (span_equal_nocase(domain, span_slice(d, 1, d.len)))
-				return true;
-			if (domain.len >= d.len && span_equal_nocase(
-			    span_slice(domain, domain.len - d.len, domain.len), d))
-				return true;
-		} else if (span_equal_nocase(domain, d))
-			return true;
-	}
-	return false;
-}
-
-static void
-set_text(struct findings *f, enum fact fact, struct span text)
-{
-	if (text.len > 0)
-		findings_set_text(f, fact, text);
-}
-
-static void
-client_facts(struct transaction *t)
-{
-	struct findings *f = &t->findings;
-	const struct mail_client *c = &t->client;
-
-	if (c->has_address)
-		findings_set_address(f, FACT_CLIENT_ADDRESS, &c->address);
-	set_text(f, FACT_CLIENT_NAME, c->name);
-	set_text(f, FACT_CLIENT_HELO, c->helo);
-	findings_set_truth(f, FACT_CLIENT_TRUSTED, c->trusted);
-	findings_set_truth(f, FACT_CLIENT_LOCAL, c->local);
-	findings_set_truth(f, FACT_CLIENT_AUTHENTICATED, c->authenticated);
-}
 
 static void
 content_unknown(struct findings *f)
@@ -60,11 +19,9 @@ static void
 message_facts(struct transaction *t)
 {
 	struct findings *f = &t->findings;
-	struct span sender = address_normal(t->envelope->sender, t->arena);
 
 	findings_set_text(f, FACT_LISTENER, span_text(t->door->listener->name));
-	findings_set_text(f, FACT_SENDER, sender);
-	set_text(f, FACT_SENDER_DOMAIN, address_domain(sender));
+	envelope_facts_sender(f, t->envelope->sender, t->arena);
 	findings_set_number(f, FACT_RECIPIENT_COUNT, (int64_t)t->envelope->recipient_count);
 	findings_set_number(f, FACT_MESSAGE_SIZE, (int64_t)t->message.size);
 	findings_set_truth(f, FACT_MESSAGE_UNSCANNABLE, t->unscannable);
@@ -72,21 +29,7 @@ message_facts(struct transaction *t)
 		content_unknown(f);
 	else
 		findings_take_stage(f, &t->examined.findings, STAGE_CONTENT);
-	client_facts(t);
-}
-
-static void
-recipient_facts(struct transaction *t, const struct recipient *r)
-{
-	struct findings *f = &t->findings;
-	struct span address = address_normal(r->address, t->arena);
-	struct span domain = address_domain(address);
-
-	findings_set_text(f, FACT_RECIPIENT, address);
-	findings_set_absent(f, FACT_RECIPIENT_DOMAIN);
-	set_text(f, FACT_RECIPIENT_DOMAIN, domain);
-	findings_set_truth(f, FACT_RECIPIENT_LOCAL,
-	    domain.len == 0 || is_local(t->snapshot->settings, domain));
+	envelope_facts_client(f, &t->client);
 }
 
 /* --- loops --- */
@@ -210,7 +153,8 @@ evaluate(struct transaction *t, struct policy_walk *walk, size_t i)
 
 	if (row->outcome == OUTCOME_ALREADY)
 		return;
-	recipient_facts(t, row->recipient);
+	envelope_facts_recipient(&t->findings, t->snapshot->settings, row->recipient->address,
+	    t->arena);
 	policy_walk_recipient(walk, t->arena, &row->verdict);
 	if (row->verdict.fate == FATE_ACCEPT && unseen(t, &row->verdict))
 		row->verdict.fate = FATE_DEFER;

@@ -17,8 +17,7 @@ cpu_us(void *context)
 bool
 dig_may_go_on(struct dig *d)
 {
-	bool more = d->contents < d->limits->contents && d->budget.bytes > 0 &&
-	    cpu_us(NULL) < d->budget.end;
+	bool more = d->contents < d->limits->contents && cpu_us(NULL) < d->end;
 
 	d->limit |= !more;
 	return more;
@@ -85,9 +84,26 @@ push(struct dig *d, enum frame_kind kind, struct content *c)
 	}
 	f = &d->frames[d->count++];
 	*f = (struct frame){ .kind = kind, .depth = c->depth + 1, .number = ++d->numbers,
-	    .bytes = c->bytes, .owned = c->owned, .path = c->path };
+	    .bytes = c->bytes, .owned = c->owned, .path = c->path, .item = c->item };
 	c->owned = (struct buf){ 0 };
 	return f;
+}
+
+/* What the walk could not list or read may be anything. */
+static void
+note_walk(struct dig *d, const struct frame *f)
+{
+	const unsigned damage = ARCHIVE_FLAW_BROKEN | ARCHIVE_FLAW_CHECKSUM;
+	const unsigned closed = ARCHIVE_FLAW_LIMITS | ARCHIVE_FLAW_UNSUPPORTED |
+	    ARCHIVE_FLAW_VOLUME;
+
+	d->encrypted |= f->walk.encrypted;
+	d->limit |= (f->walk.flaws & ARCHIVE_FLAW_LIMITS) != 0;
+	d->unseen |= (f->walk.flaws & (ARCHIVE_FLAW_BROKEN | closed)) != 0;
+	if ((f->walk.flaws & damage) != 0)
+		item_set_truth(f->item, FACT_ATTACHMENT_BROKEN, true);
+	if ((f->walk.flaws & closed) != 0 || f->walk.encrypted)
+		item_set_truth(f->item, FACT_ATTACHMENT_UNSCANNABLE, true);
 }
 
 static void
@@ -96,8 +112,7 @@ pop(struct dig *d)
 	struct frame *f = &d->frames[--d->count];
 
 	if (f->kind == FRAME_ARCHIVE) {
-		d->encrypted |= f->walk.encrypted;
-		d->limit |= (f->walk.flaws & ARCHIVE_FLAW_LIMITS) != 0;
+		note_walk(d, f);
 		archive_close(&f->walk);
 	}
 	arena_free(&f->arena);
@@ -110,7 +125,10 @@ note_structure(struct dig *d, const struct frame *f)
 	const struct mime *m = &f->mime;
 	unsigned damage = 1u << FLAW_HEADER_CUT | 1u << FLAW_TOO_DEEP | 1u << FLAW_TOO_MANY |
 	    1u << FLAW_TRUNCATED | 1u << FLAW_NO_BOUNDARY;
+	unsigned passed_over = 1u << FLAW_HEADER_CUT | 1u << FLAW_TOO_DEEP |
+	    1u << FLAW_TOO_MANY;
 
+	d->unseen |= (m->flaw_kinds & passed_over) != 0;
 	if (f->reading != MIME_FIRST)
 		return;
 	d->ambiguities |= m->ambiguities;
@@ -151,6 +169,19 @@ dig_push_message(struct dig *d, struct content *c)
 	return true;
 }
 
+/* An archive of the mail, with all that is in it, has half of the time that is left for
+   archives: something stays for those behind it. */
+static void
+share_time(struct dig *d)
+{
+	uint64_t now = cpu_us(NULL);
+
+	for (unsigned i = 0; i + 1 < d->count; i++)
+		if (d->frames[i].kind == FRAME_ARCHIVE)
+			return;
+	d->budget.end = now < d->archives_end ? now + (d->archives_end - now) / 2 : now;
+}
+
 bool
 dig_push_archive(struct dig *d, struct content *c, const struct archive_form *form)
 {
@@ -162,8 +193,10 @@ dig_push_archive(struct dig *d, struct content *c, const struct archive_form *fo
 	    .depth = f->depth - 1, .form = form, .limits = &d->archive_limits,
 	    .budget = &d->budget, .library = &d->tools->library, .arena = &f->arena };
 
+	share_time(d);
 	if (!archive_open(&f->walk, &source)) {
 		d->count--;
+		arena_free(&f->arena);
 		c->owned = f->owned;    /* none after all: it is still the caller's */
 		return false;
 	}
@@ -226,26 +259,24 @@ has_content(const struct mime_part *p)
 	    p->kind == MIME_EMBEDDED;
 }
 
-/* The flaws. */
+/* The flaws.  Not of the budget, which archives before it may have eaten: what is decoded
+   is no longer than what is there, in so many ways and readings. */
 static unsigned
 decode_part(struct dig *d, const struct decode_way *way, struct span body,
     struct content *c)
 {
-	uint64_t room = d->budget.bytes < d->limits->part_bytes ? d->budget.bytes :
-	    d->limits->part_bytes;
 	unsigned flaws;
 
 	if (way->encoding == ENCODING_NONE || way->encoding == ENCODING_UNKNOWN) {
 		c->bytes = body;
 		return 0;
 	}
-	flaws = decode_all(*way, body, room, &c->owned);
+	flaws = decode_all(*way, body, d->limits->part_bytes, &c->owned);
 	c->bytes = buf_span(&c->owned);
 	c->broken = (flaws & (DECODE_NO_END | DECODE_SUM | DECODE_NO_BEGIN)) != 0;
 	c->unscannable = (flaws & DECODE_CUT) != 0;
 	d->limit |= c->unscannable;
 	d->flaws += flaws != 0;
-	d->budget.bytes -= c->bytes.len < d->budget.bytes ? c->bytes.len : d->budget.bytes;
 	return flaws;
 }
 
@@ -339,8 +370,10 @@ begin(struct dig *d, struct span subject)
 {
 	const struct dig_limits *l = d->limits;
 
+	d->end = cpu_us(NULL) + l->cpu_us;
+	d->archives_end = d->end - l->cpu_us / 4;
 	d->budget = (struct archive_budget){ .members = l->contents, .bytes = l->bytes,
-	    .clock = cpu_us, .end = cpu_us(NULL) + l->cpu_us };
+	    .clock = cpu_us, .end = d->archives_end };
 	d->archive_limits = ARCHIVE_LIMITS_DEFAULT;
 	d->archive_limits.depth = l->depth;
 	d->text_left = l->text_bytes;

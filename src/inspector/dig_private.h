@@ -22,6 +22,7 @@ struct frame {
 	struct decode_way ways[1 + DECODE_OTHERS];
 	size_t            way, way_count;
 	struct archive_walk walk;
+	struct item      *item;         /* the attachment that it is, or NULL   */
 };
 
 /* One decoded part or one member. */
@@ -47,7 +48,8 @@ struct dig {
 	unsigned                 count, numbers;
 	struct archive_budget    budget;
 	struct archive_limits    archive_limits;
-	uint32_t                 contents;
+	uint64_t                 end, archives_end;     /* of CPU time          */
+	uint32_t                 contents;      /* parts; the budget counts members */
 	uint64_t                 text_left;
 	unsigned                 magic_asks;
 	struct pattern_scan      scan;
@@ -58,6 +60,7 @@ struct dig {
 	uint64_t                 parts, flaws, text_size;
 	unsigned                 deepest;
 	bool                     broken, limit, encrypted, hidden;
+	bool                     unseen;        /* something could not be looked into */
 	struct mime_flaw         bad_header;
 	bool                     has_bad_header;
 };

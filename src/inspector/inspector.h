@@ -33,7 +33,8 @@ struct inspector {
 	struct dig_tools    tools;
 	struct arena        kept;       /* of the tools            */
 	struct arena        arena;      /* of the job at hand      */
-	uint8_t  packet[PACKET_BYTES], answer[PACKET_BYTES], room[SECTION_FIRST_BYTES];
+	uint8_t  packet[PACKET_BYTES], room[SECTION_FIRST_BYTES];
+	uint8_t  answer[PACKET_LARGE_BYTES];    /* touched as far as used */
 };
 
 /* setup.c: what comes from the master before START; ends the process on failure. */

@@ -117,7 +117,7 @@ look(struct dig *d, struct content *c)
 {
 	bool html;
 
-	d->contents++;
+	d->contents += c->part != NULL;
 	if (c->depth > d->deepest)
 		d->deepest = c->depth;
 	c->type = find_type(d, c->bytes);

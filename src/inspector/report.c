@@ -272,8 +272,8 @@ report_message(struct dig *d)
 	findings_set_truth(f, FACT_ARCHIVE_ENCRYPTED, d->encrypted);
 	findings_set_truth(f, FACT_TEXT_HIDDEN, d->hidden);
 	findings_set_number(f, FACT_TEXT_SIZE, (int64_t)d->text_size);
-	if (d->limit || d->encrypted)
+	if (d->limit || d->encrypted || d->unseen)
 		findings_cut(f, GROUP_ATTACHMENT);      /* there may be more */
-	if (d->limit)
+	if (d->limit || d->unseen)
 		findings_cut(f, GROUP_SIGNATURE);
 }

@@ -26,17 +26,23 @@ end(struct inspector *i, enum inspector_end how, const char *why)
 }
 
 /* The other side reads one answer before it asks again; should it not, this waits. */
-void
-answer_send(struct inspector *i, int to, const struct pack *answer)
+static void
+send_beside(struct inspector *i, int to, const struct pack *answer, int memory)
 {
 	struct span packet = { answer->ptr, answer->len };
 	struct pollfd p = { .fd = to, .events = POLLOUT };
 	enum ipc_result r;
 
-	while ((r = ipc_send(to, packet, NULL, 0)) == IPC_AGAIN)
+	while ((r = ipc_send(to, packet, &memory, memory >= 0)) == IPC_AGAIN)
 		poll(&p, 1, -1);
 	if (r == IPC_CLOSED)
 		end(i, END_OK, "");
+}
+
+void
+answer_send(struct inspector *i, int to, const struct pack *answer)
+{
+	send_beside(i, to, answer, -1);
 }
 
 /* False: nothing was there after all. */
@@ -131,18 +137,37 @@ serve_master(struct inspector *i)
 
 /* --- the gateway --- */
 
+/* What is too long for a packet goes into *memory, and LARGE tells of it.  Where there is
+   no such memory the answer is cut, and says so. */
 static struct pack
-do_examine(struct inspector *i, struct request *r)
+pack_examined(struct inspector *i, uint32_t serial, const struct packet_examined *out,
+    int *memory)
 {
-	struct pack answer = packet_begin(i->answer, PACKET_EXAMINED, r->serial);
+	struct pack answer = packet_begin_large(i->answer, sizeof i->answer, PACKET_EXAMINED,
+	    serial);
+
+	packet_put_examined(&answer, out);
+	if (answer.len <= PACKET_BYTES && !answer.full)
+		return answer;
+	if (!answer.full)
+		*memory = ipc_memory("packet", (struct span){ answer.ptr, answer.len });
+	if (*memory >= 0)
+		return packet_begin(i->answer, PACKET_LARGE, serial);
+	answer = packet_begin(i->answer, PACKET_EXAMINED, serial);
+	packet_put_examined(&answer, out);
+	return answer;
+}
+
+static struct pack
+do_examine(struct inspector *i, struct request *r, int *memory)
+{
 	struct packet_examine job;
 	struct packet_examined out;
 
 	if (!packet_take_examine(&r->body, &job))
 		end(i, END_BROKEN, "EXAMINE is not as it should be");
 	examine(r->fds[0], &job, &i->tools, i->room, &out, &i->arena);
-	packet_put_examined(&answer, &out);
-	return answer;
+	return pack_examined(i, r->serial, &out, memory);
 }
 
 static struct pack
@@ -169,13 +194,16 @@ static void
 do_job(struct inspector *i, struct request *r)
 {
 	struct pack answer;
+	int memory = -1;
 
 	if (r->fd_count != 1 || (r->type != PACKET_EXAMINE && r->type != PACKET_REWRITE))
 		end(i, END_BROKEN, "a request of a gateway is not as it should be");
-	answer = r->type == PACKET_EXAMINE ? do_examine(i, r) : do_rewrite(i, r);
+	answer = r->type == PACKET_EXAMINE ? do_examine(i, r, &memory) : do_rewrite(i, r);
 	close(r->fds[0]);
 	arena_free(&i->arena);
-	answer_send(i, i->gateway, &answer);
+	send_beside(i, i->gateway, &answer, memory);
+	if (memory >= 0)
+		close(memory);
 }
 
 static void

@@ -8,7 +8,10 @@
 #include "sys/sandbox.h"
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define DESCRIPTORS 32  /* the sockets, a message, an answer, and what libraries opened */
 
 enum { FD_BUNDLE = 0, FD_COUNTERS, FD_LOG, FD_LEDGER, FD_COUNT };
 
@@ -88,6 +91,15 @@ setup_take(struct inspector *i, struct unpack *body, const int *fds, size_t fd_c
 	close(fds[FD_LEDGER]);
 }
 
+/* Memory in a descriptor is not counted as this process's: so few, and none is larger
+   than an answer. */
+static void
+limit_descriptors(void)
+{
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){ PACKET_LARGE_BYTES, PACKET_LARGE_BYTES });
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ DESCRIPTORS, DESCRIPTORS });
+}
+
 /* The log is given up too: faults of a job are for the gateway to tell. */
 void
 setup_finish(struct inspector *i)
@@ -103,6 +115,7 @@ setup_finish(struct inspector *i)
 		end(i, END_BROKEN, "START came before SETUP");
 	if (clock_start(&i->clock, i->cpu_ms, END_CPU, &err) != ST_OK)
 		end(i, END_BROKEN, err.text);
+	limit_descriptors();
 	if (sandbox_enter(&sandbox, &missing, &err) != ST_OK)
 		end(i, END_SANDBOX, err.text);
 	close(i->log.fd);

@@ -225,7 +225,7 @@ watch(struct process *p, struct event_base *base)
 }
 
 enum status
-process_start(struct process *p, struct event_base *base, const struct programs *programs,
+process_fork(struct process *p, const struct programs *programs,
     const struct account *become, struct error *e)
 {
 	int fds[2];
@@ -243,6 +243,15 @@ process_start(struct process *p, struct event_base *base, const struct programs 
 	}
 	p->pid = pid;
 	p->fd = fds[0];
+	return ST_OK;
+}
+
+enum status
+process_start(struct process *p, struct event_base *base, const struct programs *programs,
+    const struct account *become, struct error *e)
+{
+	if (process_fork(p, programs, become, e) != ST_OK)
+		return ST_TEMP;
 	p->state = STATE_STARTING;
 	p->started_ms = p->pong_ms = clock_ms();
 	p->closed_ms = 0;

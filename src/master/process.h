@@ -60,7 +60,11 @@ struct process {
 /* CPUs that we may use, at least 1. */
 size_t process_cpus(void);
 
-/* Forks and executes.  Bytes of input reach the process only by its socket. */
+/* Forks and executes: sets pid and fd.  For who has no loop; `kind`, `index` and `gateway`
+   say what is started. */
+enum status process_fork(struct process *, const struct programs *,
+    const struct account *become, struct error *);
+/* The same, watched by the loop.  Bytes of input reach the process only by its socket. */
 enum status process_start(struct process *, struct event_base *, const struct programs *,
     const struct account *become, struct error *);
 

@@ -88,12 +88,7 @@ came_in(struct buf *b, const struct record *r)
 static void
 show_printed(struct buf *b, struct span s)
 {
-	for (size_t n; s.len > 0; s = span_slice(s, n, s.len)) {
-		n = span_find(s, '\\');
-		show(b, span_slice(s, 0, n));
-		if (n < s.len)
-			buf_byte(b, s.ptr[n++]);
-	}
+	text_printed(b, s, SHOWN_BYTES);
 }
 
 static void

@@ -3,8 +3,9 @@
  *
  *	filetype [-c BYTES] < NAMES
  *
- * One line a file: name, our name of the type, its media type, with tabs between.  With -c
- * only that many bytes of each end are shown to the table, as of a file too large for memory.
+ * One line a file: name, our name of the type, its media type, with tabs between.  With
+ * -c only that many bytes of each end are shown to the table, as of a file too large for
+ * memory.
  */
 #include "lib/base/arena.h"
 #include "lib/content/type.h"
@@ -44,7 +45,8 @@ print_type(const char *path, size_t cut)
 		tail = span_slice(all, all.len - cut, all.len);
 	}
 	type = content_type(head, tail, all.len);
-	printf("%s\t%s\t%s\n", path, file_type_row(type)->name, file_type_row(type)->media_type);
+	printf("%s\t%s\t%s\n", path, file_type_row(type)->name,
+	    file_type_row(type)->media_type);
 	free((uint8_t *)all.ptr);
 }
 

@@ -21,7 +21,7 @@ DECODER = {"archive", "magic", "yara", "z", "bz2", "lzma", "zstd", "xml2", "jpeg
 
 FORBIDDEN = {
     "gateway/sallyport-gateway":     DATABASE | DECODER | {"microhttpd"},
-    "inspector/sallyport-inspector": NETWORK | DATABASE | {"crypto"},
+    "inspector/sallyport-inspector": NETWORK | DATABASE,  # crypto: digests
     "store/sallyport-store":         NETWORK | DECODER,
     "master/sallyport":              DATABASE | DECODER | {"ssl", "cares", "microhttpd"},
 }

@@ -48,6 +48,24 @@ test_escape(void **state)
 	}
 }
 
+/* Escaping what is escaped changes nothing; what is not, is. */
+static void
+test_printed(void **state)
+{
+	static const struct { const char *in, *out; } cases[] = {
+		{ "", "" }, { "a b", "a b" }, { "\\", "\\" }, { "a\\x1bb", "a\\x1bb" },
+		{ "a\x1b\\x1b\\", "a\\x1b\\x1b\\" }, { "\\\\\n", "\\\\\\x0a" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct buf b = { 0 };
+
+		text_printed(&b, span_text(cases[i].in), 100);
+		assert_string_equal(buf_text(&b), cases[i].out);
+		buf_free(&b);
+	}
+}
+
 static void
 test_cut(void **state)
 {
@@ -235,7 +253,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape), cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_escape), cmocka_unit_test(test_printed),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_times), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_numbers), cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_networks),

@@ -46,6 +46,7 @@ static const struct { const char *name, *in, *out; } addresses[] = {
 	{ "last dot", "http://example.com./", "http example.com example.com 80" },
 	{ "deep", "http://paypal.com.a.b.c.example.net/",
 	    "http paypal.com.a.b.c.example.net example.net 80 deep" },
+	{ "just deep", "http://a.b.c.d.example.net/", "http a.b.c.d.example.net example.net 80 deep" },
 	{ "not deep", "http://a.b.c.example.net/", "http a.b.c.example.net example.net 80" },
 	{ "user", "http://www.bank.example@evil.example/x@y",
 	    "http evil.example evil.example 80 user" },

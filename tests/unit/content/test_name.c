@@ -16,7 +16,8 @@ describe(struct span in, char out[4096])
 	size_t n;
 
 	name_read(&name, in, &arena);
-	n = (size_t)snprintf(out, 4096, "%.*s [", (int)name.base.len, (const char *)name.base.ptr);
+	n = (size_t)snprintf(out, 4096, "%.*s [", (int)name.base.len,
+	    (const char *)name.base.ptr);
 	for (unsigned i = 0; i < name.extension_count; i++)
 		n += (size_t)snprintf(out + n, 4096 - n, "%s%.*s", i > 0 ? "," : "",
 		    (int)name.extensions[i].len, (const char *)name.extensions[i].ptr);
@@ -40,7 +41,8 @@ static const struct { const char *in, *out; } names[] = {
 	{ "x.exe.", "x.exe [exe] trailing runs" },
 	{ "x.exe . . ", "x.exe [exe] trailing runs" },
 	{ "x. exe", "x. exe [exe] runs" },
-	{ "invoice.pdf          .exe", "invoice.pdf          .exe [exe,pdf] padded double runs" },
+	{ "invoice.pdf          .exe",
+	    "invoice.pdf          .exe [exe,pdf] padded double runs" },
 	{ "gpj\xe2\x80\xae" "fdp.exe", "gpjfdp.exe [exe] bidi runs" },
 	{ "a\xe2\x80\x8b.e\xe2\x80\x8bxe", "a.exe [exe] invisible runs" },
 	{ "a.e\xc2\xadxe", "a.exe [exe] invisible runs" },
@@ -48,9 +50,12 @@ static const struct { const char *in, *out; } names[] = {
 	/* Cyrillic e: as it stands in the name, as ASCII in the extension */
 	{ "a.\xd0\xb5xe", "a.\xd0\xb5xe [exe] lookalike runs" },
 	{ "p\xd0\xb0ypal.txt", "p\xd0\xb0ypal.txt [txt] lookalike" },
-	{ "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.pdf", "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.pdf [pdf]" },
+	{ "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.pdf",
+	    "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.pdf [pdf]" },
+	{ "\xd1\x80\xd0\xb0\xd1\x83.txt", "\xd1\x80\xd0\xb0\xd1\x83.txt [txt]" },
 	{ "a\xef\xbc\x8e" "exe", "a.exe [exe] dot runs" },
-	{ "a.\xef\xbd\x85\xef\xbd\x98\xef\xbd\x85", "a.\xef\xbd\x85\xef\xbd\x98\xef\xbd\x85 [exe] lookalike runs" },
+	{ "a.\xef\xbd\x85\xef\xbd\x98\xef\xbd\x85",
+	    "a.\xef\xbd\x85\xef\xbd\x98\xef\xbd\x85 [exe] lookalike runs" },
 	{ "a%2eexe", "a.exe [exe] dot percent runs" },
 	{ "100%", "100% []" },
 	{ "a%zz.txt", "a%zz.txt [txt]" },
@@ -151,7 +156,8 @@ test_exhaustively(void **state)
 			naive(text, want);
 			name_read(&name, span_text(text), &arena);
 			for (unsigned i = 0; i < name.extension_count; i++)
-				sprintf(have + strlen(have), "%.*s,", (int)name.extensions[i].len,
+				sprintf(have + strlen(have), "%.*s,",
+				    (int)name.extensions[i].len,
 				    (const char *)name.extensions[i].ptr);
 			if (strcmp(have, want) != 0)
 				fail_msg("'%s': %s, not %s", text, have, want);
@@ -178,8 +184,10 @@ test_extension_list(void **state)
 	assert_true(extension_runs(SPAN_LIT("ade")) && !extension_runs(SPAN_LIT("txt")));
 	for (size_t i = 0; i < COUNT_OF(extensions); i++)
 		assert_true(extension_type(span_text(extensions[i])) != FILE_UNKNOWN ||
-		    extension_runs(span_text(extensions[i])) || strcmp(extensions[i], "bin") == 0 ||
-		    strcmp(extensions[i], "dat") == 0 || strcmp(extensions[i], "gdb") == 0 ||
+		    extension_runs(span_text(extensions[i])) ||
+		    strcmp(extensions[i], "bin") == 0 ||
+		    strcmp(extensions[i], "dat") == 0 ||
+		    strcmp(extensions[i], "gdb") == 0 ||
 		    strcmp(extensions[i], "tmp") == 0);
 	assert_string_equal(extension_usual(FILE_JPEG), "jpg");
 	assert_string_equal(extension_usual(FILE_EXCEL_OLD), "xls");
@@ -213,16 +221,23 @@ test_claims(void **state)
 
 		name_read(&name, span_text(claims[i].name), &arena);
 		if (name_judge(&name, claims[i].found) != claims[i].claim)
-			fail_msg("%s, %s: %s", claims[i].name, file_type_row(claims[i].found)->name,
+			fail_msg("%s, %s: %s", claims[i].name,
+			    file_type_row(claims[i].found)->name,
 			    claim_name(name_judge(&name, claims[i].found)));
 		arena_free(&arena);
 	}
-	assert_int_equal(media_type_judge(SPAN_LIT("Image/PNG; name=x"), FILE_PNG), CLAIM_AGREES);
-	assert_int_equal(media_type_judge(SPAN_LIT("image/png"), FILE_PE), CLAIM_DISGUISES);
-	assert_int_equal(media_type_judge(SPAN_LIT("image/jpg"), FILE_JPEG), CLAIM_AGREES);
-	assert_int_equal(media_type_judge(SPAN_LIT("application/octet-stream"), FILE_PE), CLAIM_NONE);
-	assert_int_equal(media_type_judge(SPAN_LIT("application/msword"), FILE_WORD_OLD), CLAIM_AGREES);
-	assert_int_equal(media_type_judge(SPAN_LIT("application/zip"), FILE_DOCX), CLAIM_BROADER);
+	assert_int_equal(media_type_judge(SPAN_LIT("Image/PNG; name=x"), FILE_PNG),
+	    CLAIM_AGREES);
+	assert_int_equal(media_type_judge(SPAN_LIT("image/png"), FILE_PE),
+	    CLAIM_DISGUISES);
+	assert_int_equal(media_type_judge(SPAN_LIT("image/jpg"), FILE_JPEG),
+	    CLAIM_AGREES);
+	assert_int_equal(media_type_judge(SPAN_LIT("application/octet-stream"), FILE_PE),
+	    CLAIM_NONE);
+	assert_int_equal(media_type_judge(SPAN_LIT("application/msword"), FILE_WORD_OLD),
+	    CLAIM_AGREES);
+	assert_int_equal(media_type_judge(SPAN_LIT("application/zip"), FILE_DOCX),
+	    CLAIM_BROADER);
 	assert_int_equal(media_type_judge(SPAN_LIT(""), FILE_PE), CLAIM_NONE);
 }
 
@@ -231,7 +246,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_nul_and_length),
-		cmocka_unit_test(test_exhaustively), cmocka_unit_test(test_extension_list),
+		cmocka_unit_test(test_exhaustively),
+		    cmocka_unit_test(test_extension_list),
 		cmocka_unit_test(test_claims),
 	};
 

@@ -47,7 +47,8 @@ check(const char *name, const struct signature_search *s, const struct found *wa
 	int eicar = s->found[SIGNATURE_EICAR] ? (int)s->at[SIGNATURE_EICAR] : -1;
 	int gtube = s->found[SIGNATURE_GTUBE] ? (int)s->at[SIGNATURE_GTUBE] : -1;
 
-	if (eicar != want->eicar || gtube != want->gtube || signature_eicar_file(s) != want->file)
+	if (eicar != want->eicar || gtube != want->gtube ||
+	    signature_eicar_file(s) != want->file)
 		fail_msg("%s: %d %d %d", name, eicar, gtube, signature_eicar_file(s));
 }
 
@@ -128,15 +129,19 @@ test_bad_list(void **state)
 {
 	static const struct { const char *text, *error; } bad[] = {
 		{ "abc", "line 1" }, { "\n\nzz # x\n", "line 3" },
-		{ "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1", "line 1" },
-		{ "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1g", "line 1" },
-		{ "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0", "line 1" },
+		{ "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1",
+		    "line 1" },
+		{ "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1g",
+		    "line 1" },
+		{ "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0",
+		    "line 1" },
 	};
 	struct digest_list list;
 	struct error e;
 
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		assert_int_equal(digest_list_parse(&list, span_text(bad[i].text), 9, &e), ST_PERM);
+		assert_int_equal(digest_list_parse(&list, span_text(bad[i].text), 9, &e),
+		    ST_PERM);
 		assert_non_null(strstr(e.text, bad[i].error));
 	}
 	assert_int_equal(digest_list_parse(&list, SPAN_LIT("\n#\n"), 9, &e), ST_OK);

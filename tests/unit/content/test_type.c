@@ -25,7 +25,8 @@ expect(const char *name, struct span s, enum file_type want)
 	enum file_type have = type_of(s);
 
 	if (have != want)
-		fail_msg("%s: %s, not %s", name, file_type_row(have)->name, file_type_row(want)->name);
+		fail_msg("%s: %s, not %s", name, file_type_row(have)->name,
+		    file_type_row(want)->name);
 }
 
 /* Files by their first bytes; zeros follow up to `size`, where that is longer. */
@@ -34,11 +35,15 @@ static const struct { struct span start; size_t size; enum file_type type; } sta
 	{ B("%PDF-1.4\n"), 0, FILE_PDF }, { B("junk\n%PDF-1.4\n"), 0, FILE_PDF },
 	{ B("{\\rtf1 x}"), 0, FILE_RTF }, { B("{\\rt x}"), 0, FILE_RTF },
 	{ B("GIF89a"), 100, FILE_GIF }, { B("\x89PNG\r\n\x1a\n"), 100, FILE_PNG },
-	{ B("\xff\xd8\xff\xe0"), 100, FILE_JPEG }, { B("RIFF\4\0\0\0WAVE"), 100, FILE_WAV },
-	{ B("RIFF\4\0\0\0WEBP"), 100, FILE_WEBP }, { B("RIFF\4\0\0\0XXXX"), 100, FILE_UNKNOWN },
-	{ B("\0\0\0\x18" "ftypM4A "), 100, FILE_M4A }, { B("\0\0\0\x18" "ftypisom"), 100, FILE_MP4 },
+	{ B("\xff\xd8\xff\xe0"), 100, FILE_JPEG },
+	{ B("RIFF\4\0\0\0WAVE"), 100, FILE_WAV },
+	{ B("RIFF\4\0\0\0WEBP"), 100, FILE_WEBP },
+	{ B("RIFF\4\0\0\0XXXX"), 100, FILE_UNKNOWN },
+	{ B("\0\0\0\x18" "ftypM4A "), 100, FILE_M4A },
+	{ B("\0\0\0\x18" "ftypisom"), 100, FILE_MP4 },
 	{ B("\0\0\0\x18" "ftypmif1\0\0\0\0avif"), 100, FILE_AVIF },
-	{ B("OggS\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\x13OpusHead"), 100, FILE_OPUS },
+	{ B("OggS\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\x13OpusHead"), 100,
+	    FILE_OPUS },
 	{ B("\x7f" "ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0"), 100, FILE_ELF_EXEC },
 	{ B("\x7f" "ELF\2\2\1\0\0\0\0\0\0\0\0\0\0\3"), 100, FILE_ELF_SHARED },
 	{ B("\xca\xfe\xba\xbe\0\0\0\x34"), 100, FILE_JAVA_CLASS },
@@ -46,7 +51,8 @@ static const struct { struct span start; size_t size; enum file_type type; } sta
 	{ B("\xcf\xfa\xed\xfe"), 100, FILE_MACHO }, { B("MZ"), 100, FILE_DOS_EXE },
 	{ B("MZ is how an EXE begins"), 0, FILE_TEXT },
 	{ B("L\0\0\0\1\x14\2\0\0\0\0\0\xc0\0\0\0"), 100, FILE_LNK },
-	{ B("CWS\x0a\x10\0\0\0"), 100, FILE_SWF }, { B("CWS, the company"), 0, FILE_TEXT },
+	{ B("CWS\x0a\x10\0\0\0"), 100, FILE_SWF },
+	{ B("CWS, the company"), 0, FILE_TEXT },
 	{ B("BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"), 100, FILE_BMP },
 	{ B("BMW and Audi"), 0, FILE_TEXT }, { B("P6\n3 2\n255\n"), 30, FILE_PPM },
 	{ B("P6 is a processor"), 0, FILE_TEXT }, { B("\x1f\x8b\x08\0"), 30, FILE_GZIP },
@@ -58,11 +64,13 @@ static const struct { struct span start; size_t size; enum file_type type; } sta
 	{ B("7z\xbc\xaf'\x1c"), 30, FILE_SEVENZIP }, { B("Rar!\x1a\7\0"), 30, FILE_RAR },
 	{ B("MSCF\0\0\0\0"), 50, FILE_CAB }, { B("\x20\x30-lh5-"), 50, FILE_LHA },
 	{ B("!<arch>\ndebian-binary"), 70, FILE_DEB }, { B("!<arch>\nx"), 70, FILE_AR },
-	{ B("SQLite format 3"), 100, FILE_SQLITE }, { B("\xd4\xc3\xb2\xa1"), 24, FILE_PCAP },
+	{ B("SQLite format 3"), 100, FILE_SQLITE },
+	{ B("\xd4\xc3\xb2\xa1"), 24, FILE_PCAP },
 	{ B("d8:announce3:abc4:infod1:a1:bee"), 0, FILE_TORRENT },
 	{ B("dear all, this is text: hello"), 0, FILE_TEXT },
 	{ B("ITSF\3\0\0\0"), 96, FILE_CHM }, { B("?_\3\0"), 96, FILE_HLP },
-	{ B("x\x9f>\""), 96, FILE_TNEF }, { B("\0\1\0\0\0\x0a\0\x80\0\3\0\x20" "DSIG"), 99, FILE_TTF },
+	{ B("x\x9f>\""), 96, FILE_TNEF },
+	{ B("\0\1\0\0\0\x0a\0\x80\0\3\0\x20" "DSIG"), 99, FILE_TTF },
 	{ B("0\x82\1\0\x30\x81\xf0\xa0\3\2\1\2"), 260, FILE_CERTIFICATE },
 	{ B("0\x80\6\x09*\x86H\x86\xf7\r\1\7\2"), 99, FILE_PKCS7 },
 	{ B("-----BEGIN CERTIFICATE-----\n"), 0, FILE_PEM_CERTIFICATE },
@@ -70,41 +78,61 @@ static const struct { struct span start; size_t size; enum file_type type; } sta
 	{ B("-----BEGIN PGP MESSAGE-----\n"), 0, FILE_PGP_MESSAGE },
 	{ B("\x99\1\x0d\4\x3e\x12\x34\x56\1\x08"), 300, FILE_PGP_KEYS },
 	/* text */
-	{ B(""), 0, FILE_EMPTY }, { B("hello"), 0, FILE_TEXT }, { B("hello\1"), 0, FILE_UNKNOWN },
+	{ B(""), 0, FILE_EMPTY }, { B("hello"), 0, FILE_TEXT },
+	{ B("hello\1"), 0, FILE_UNKNOWN },
 	{ B("gr\xfc\xdf" "e"), 0, FILE_TEXT }, { B("\xef\xbb\xbfhello"), 0, FILE_TEXT },
-	{ B("\xff\xfeh\0i\0"), 0, FILE_TEXT }, { B("\xfe\xff\0<\0h\0t\0m\0l\0>"), 0, FILE_HTML },
-	{ B("<\0h\0t\0m\0l\0>\0\n\0"), 0, FILE_HTML }, { B("\xff\xfe\0\0h\0\0\0"), 0, FILE_TEXT },
-	{ B("#!/bin/sh\n"), 0, FILE_SHELL }, { B("#!/usr/bin/env -S A=b python3.11\n"), 0, FILE_PYTHON },
+	{ B("\xff\xfeh\0i\0"), 0, FILE_TEXT },
+	{ B("\xfe\xff\0<\0h\0t\0m\0l\0>"), 0, FILE_HTML },
+	{ B("<\0h\0t\0m\0l\0>\0\n\0"), 0, FILE_HTML },
+	{ B("\xff\xfe\0\0h\0\0\0"), 0, FILE_TEXT },
+	{ B("#!/bin/sh\n"), 0, FILE_SHELL },
+	{ B("#!/usr/bin/env -S A=b python3.11\n"), 0, FILE_PYTHON },
 	{ B("#!/opt/thing\n"), 0, FILE_SCRIPT }, { B("@ECHO OFF\r\n"), 0, FILE_BATCH },
-	{ B("  \r\n<!-- x --><!DOCTYPE HTML>"), 0, FILE_HTML }, { B("<HTML\n>"), 0, FILE_HTML },
+	{ B("  \r\n<!-- x --><!DOCTYPE HTML>"), 0, FILE_HTML },
+	{ B("<HTML\n>"), 0, FILE_HTML },
 	{ B("<htmlx>"), 0, FILE_TEXT }, { B("<html>\0\1\2"), 0, FILE_HTML },
 	{ B("<html><hta:application id=x>"), 0, FILE_HTA },
 	{ B("<?xml version='1.0'?><html xmlns='x'/>"), 0, FILE_XHTML },
 	{ B("<?xml version='1.0'?>\n<!-- <rss> --><svg/>"), 0, FILE_SVG },
-	{ B("<?xml version='1.0'?><x:RDF/>"), 0, FILE_RDF }, { B("<?xml version='1.0'?><a/>"), 0, FILE_XML },
+	{ B("<?xml version='1.0'?><x:RDF/>"), 0, FILE_RDF },
+	{ B("<?xml version='1.0'?><a/>"), 0, FILE_XML },
 	{ B("<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b '>'>]><rss>"), 0, FILE_RSS },
-	{ B("<?php echo 1;"), 0, FILE_PHP }, { B("<package><job id='a'><script>"), 0, FILE_WSF },
+	{ B("<?php echo 1;"), 0, FILE_PHP },
+	{ B("<package><job id='a'><script>"), 0, FILE_WSF },
 	{ B("{\"a\": [1, 2.5e3, true, null, \"\\\"x\"]}\n"), 0, FILE_JSON },
 	{ B("{\"a\":1}\n{\"a\":2}\n"), 0, FILE_NDJSON }, { B("{\"a\": }"), 0, FILE_TEXT },
-	{ B("[1, 2"), 0, FILE_TEXT }, { B("{a: 1}"), 0, FILE_TEXT }, { B("[1,]"), 0, FILE_TEXT },
+	{ B("[1, 2"), 0, FILE_TEXT }, { B("{a: 1}"), 0, FILE_TEXT },
+	{ B("[1,]"), 0, FILE_TEXT },
+	{ B("[,1]"), 0, FILE_TEXT }, { B("[[],,1]"), 0, FILE_TEXT },
 	{ B("{\"a\",1}"), 0, FILE_TEXT }, { B("{\"a\":1,\"b\"}"), 0, FILE_TEXT },
-	{ B("[{\"a\":{}},[]]"), 0, FILE_JSON }, { B("{\"a\":1:2}"), 0, FILE_TEXT }, { B("{1:2}"), 0, FILE_TEXT }, { B("{\"a\"}}"), 0, FILE_TEXT },
-	{ B("a,b,c\n1,2,3\n4,\"5,6\",7\n"), 0, FILE_CSV }, { B("a,b,c\n1,2\n3,4\n"), 0, FILE_TEXT },
+	{ B("[{\"a\":{}},[]]"), 0, FILE_JSON }, { B("{\"a\":1:2}"), 0, FILE_TEXT },
+	{ B("{1:2}"), 0, FILE_TEXT }, { B("{\"a\"}}"), 0, FILE_TEXT },
+	{ B("a,b,c\n1,2,3\n4,\"5,6\",7\n"), 0, FILE_CSV },
+	{ B("a,b,c\n1,2\n3,4\n"), 0, FILE_TEXT },
 	{ B("Hello, you\nand you, too\n"), 0, FILE_TEXT },
-	{ B("BEGIN:VCALENDAR\r\n"), 0, FILE_CALENDAR }, { B("begin:vcard\n"), 0, FILE_VCARD },
+	{ B("BEGIN:VCALENDAR\r\n"), 0, FILE_CALENDAR },
+	{ B("begin:vcard\n"), 0, FILE_VCARD },
 	{ B("From: a@b.example\r\nSubject: x\r\n\r\n"), 0, FILE_MAIL },
-	{ B("From a@b.example Sat Nov 21 22:17:57 2026\nFrom: a\nTo: b\n\n"), 0, FILE_MBOX },
-	{ B("Newsgroups: a.b\nPath: x!y\n\n"), 0, FILE_NEWS }, { B("Subject: x\n\nhello"), 0, FILE_TEXT },
-	{ B("begin 644 a.exe\n"), 0, FILE_UUENCODE }, { B("begin a 644 b"), 0, FILE_TEXT },
+	{ B("From a@b.example Sat Nov 21 22:17:57 2026\nFrom: a\nTo: b\n\n"), 0,
+	    FILE_MBOX },
+	{ B("Newsgroups: a.b\nPath: x!y\n\n"), 0, FILE_NEWS },
+	{ B("Subject: x\n\nhello"), 0, FILE_TEXT },
+	{ B("begin 644 a.exe\n"), 0, FILE_UUENCODE },
+	{ B("begin a 644 b"), 0, FILE_TEXT },
 	{ B("1\r\n00:00:01,000 --> 00:00:02,000\r\nx"), 0, FILE_SRT },
-	{ B("[InternetShortcut]\r\nURL=x"), 0, FILE_URL }, { B("REGEDIT4\r\n"), 0, FILE_REG },
-	{ B("#@~^AAAAAA=="), 0, FILE_SCRIPT_ENCODED }, { B("WEB\r\n1\r\nhttp://a.example"), 0, FILE_IQY },
+	{ B("[InternetShortcut]\r\nURL=x"), 0, FILE_URL },
+	{ B("REGEDIT4\r\n"), 0, FILE_REG },
+	{ B("#@~^AAAAAA=="), 0, FILE_SCRIPT_ENCODED },
+	{ B("WEB\r\n1\r\nhttp://a.example"), 0, FILE_IQY },
 	{ B("Set o = CreateObject(\"WScript.Shell\")\r\no.Run \"x\"\r\n"), 0, FILE_VBS },
 	{ B("var a = new ActiveXObject('x');"), 0, FILE_NODE },
-	{ B("var _0x=['a'];(function(b,c){b.push(c);}(_0x,1));eval(_0x[0]);"), 0, FILE_NODE },
-	{ B("$c = New-Object Net.WebClient\n$c.DownloadString('x') | IEX\n"), 0, FILE_POWERSHELL },
+	{ B("var _0x=['a'];(function(b,c){b.push(c);}(_0x,1));eval(_0x[0]);"), 0,
+	    FILE_NODE },
+	{ B("$c = New-Object Net.WebClient\n$c.DownloadString('x') | IEX\n"), 0,
+	    FILE_POWERSHELL },
 	{ B("setlocal\r\nif exist a goto b\r\nset x=(1)\r\n:b;\r\n"), 0, FILE_BATCH },
-	{ B("I would like to set up (if you can) a function; let me know."), 0, FILE_TEXT },
+	{ B("I would like to set up (if you can) a function; let me know."), 0,
+	    FILE_TEXT },
 };
 
 static void
@@ -121,7 +149,8 @@ test_starts(void **state)
 	}
 }
 
-/* Cut anywhere, or with any gap between head and tail, nothing is read that is not there. */
+/* Cut anywhere, or with any gap between head and tail, nothing is read that is not
+   there. */
 static void
 test_every_cut(void **state)
 {
@@ -132,10 +161,14 @@ test_every_cut(void **state)
 			struct span rest = span_slice(starts[i].start, n, whole);
 
 			memcpy(exact, starts[i].start.ptr, n);
-			assert_true(content_type((struct span){ exact, n }, SPAN_NONE, n) < FILE_TYPES);
-			assert_true(content_type((struct span){ exact, n }, rest, whole) < FILE_TYPES);
-			assert_true(content_type((struct span){ exact, n }, rest, 1u << 20) < FILE_TYPES);
-			assert_true(content_type((struct span){ exact, n }, rest, 3) < FILE_TYPES);
+			assert_true(content_type((struct span){ exact, n }, SPAN_NONE,
+			    n) < FILE_TYPES);
+			assert_true(content_type((struct span){ exact, n }, rest,
+			    whole) < FILE_TYPES);
+			assert_true(content_type((struct span){ exact, n }, rest,
+			    1u << 20) < FILE_TYPES);
+			assert_true(content_type((struct span){ exact, n }, rest,
+			    3) < FILE_TYPES);
 			free(exact);
 		}
 }
@@ -212,14 +245,15 @@ put(struct buf *b, uint64_t value, int bytes)
 static size_t
 pack(const struct member *m, uint8_t out[4096])
 {
-	z_stream z = { .next_in = (Bytef *)(uintptr_t)m->data, .avail_in = (uInt)strlen(m->data),
-	    .next_out = out, .avail_out = 4096 };
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)m->data,
+	    .avail_in = (uInt)strlen(m->data), .next_out = out, .avail_out = 4096 };
 
 	if (!m->deflate) {
 		memcpy(out, m->data, strlen(m->data));
 		return strlen(m->data);
 	}
-	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 8,
+	    Z_DEFAULT_STRATEGY), Z_OK);
 	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
 	deflateEnd(&z);
 	return 4096 - z.avail_out;
@@ -288,8 +322,10 @@ make_zip(struct buf *out, const struct member *members, enum parts parts)
 #define VND "vnd.openxmlformats-officedocument."
 static const struct { const char *name; enum file_type type; struct member members[4]; } zips[] = {
 	{ "plain", FILE_ZIP, { { "a.txt", "x", false } } },
-	{ "docx", FILE_DOCX, { TYPES(VND "wordprocessingml.document.main+xml"), { "word/a", "", false } } },
-	{ "docx by folder", FILE_DOCX, { { "[Content_Types].xml", "", false }, { "word/a", "", false } } },
+	{ "docx", FILE_DOCX, { TYPES(VND "wordprocessingml.document.main+xml"),
+	    { "word/a", "", false } } },
+	{ "docx by folder", FILE_DOCX, { { "[Content_Types].xml", "", false },
+	{ "word/a", "", false } } },
 	{ "docm", FILE_DOCM, { TYPES("vnd.ms-word.document.macroEnabled.main+xml") } },
 	{ "macro in a docx", FILE_DOCM, { TYPES(VND "wordprocessingml.document.main+xml"),
 	    { "word/vbaProject.bin", "x", false } } },
@@ -297,16 +333,21 @@ static const struct { const char *name; enum file_type type; struct member membe
 	{ "types after others", FILE_XLSX, { { "xl/a", "x", true },
 	    TYPES(VND "spreadsheetml.sheet.main+xml") } },
 	{ "ppsm", FILE_PPSM, { TYPES("vnd.ms-powerpoint.slideshow.macroEnabled.main+xml") } },
-	{ "odt", FILE_ODT, { { "mimetype", "application/vnd.oasis.opendocument.text", false } } },
+	{ "odt", FILE_ODT, { { "mimetype", "application/vnd.oasis.opendocument.text",
+	    false } } },
 	{ "epub", FILE_EPUB, { { "mimetype", "application/epub+zip\n", false } } },
 	{ "unknown mimetype", FILE_ZIP, { { "mimetype", "application/x-none", false } } },
 	{ "mimetype of no zip", FILE_ZIP, { { "mimetype", "application/pdf", false } } },
-	{ "sxw by manifest", FILE_SXW, { { "content.xml", "x", true }, { "META-INF/manifest.xml",
+	{ "sxw by manifest", FILE_SXW, { { "content.xml", "x", true },
+	{ "META-INF/manifest.xml",
 	    "<manifest:file-entry manifest:media-type=\"application/vnd.sun.xml.writer\"/>", true } } },
-	{ "jar", FILE_JAR, { { "META-INF/MANIFEST.MF", "", false }, { "a.class", "", false } } },
-	{ "apk", FILE_APK, { { "AndroidManifest.xml", "", false }, { "classes.dex", "", false } } },
+	{ "jar", FILE_JAR, { { "META-INF/MANIFEST.MF", "", false },
+	{ "a.class", "", false } } },
+	{ "apk", FILE_APK, { { "AndroidManifest.xml", "", false },
+	{ "classes.dex", "", false } } },
 	{ "kmz", FILE_KMZ, { { "doc.kml", "", false } } },
-	{ "xps", FILE_XPS, { { "[Content_Types].xml", "", false }, { "FixedDocSeq.fdseq", "", false } } },
+	{ "xps", FILE_XPS, { { "[Content_Types].xml", "", false },
+	{ "FixedDocSeq.fdseq", "", false } } },
 };
 
 static void
@@ -317,8 +358,8 @@ test_zips(void **state)
 
 		make_zip(&b, zips[i].members, LOCALS | DIRECTORY);
 		expect(zips[i].name, buf_span(&b), zips[i].type);
-		assert_int_equal(content_also(zips[i].type, buf_span(&b), SPAN_NONE, buf_len(&b)),
-		    FILE_UNKNOWN);
+		assert_int_equal(content_also(zips[i].type, buf_span(&b), SPAN_NONE,
+		    buf_len(&b)), FILE_UNKNOWN);
 		make_zip(&locals, zips[i].members, LOCALS);
 		expect(zips[i].name, buf_span(&locals), zips[i].type);
 		for (size_t n = 0; n < buf_len(&b); n++) {
@@ -333,6 +374,30 @@ test_zips(void **state)
 	}
 }
 
+/* A name that only the local header or only the directory tells counts all the same. */
+static void
+test_zip_lies(void **state)
+{
+	static const struct member members[] = {
+		TYPES(VND "wordprocessingml.document.main+xml"),
+		{ "word/vbaProject.bin", "x", false }, { 0 } };
+	struct buf b = { 0 };
+	uint8_t *local, *entry;
+
+	make_zip(&b, members, LOCALS | DIRECTORY);
+	local = memmem(b.ptr + b.from, buf_len(&b), "vbaProject", 10);
+	entry = memmem(local + 1, (size_t)(b.ptr + b.to - local) - 1, "vbaProject", 10);
+	assert_true(local != NULL && entry != NULL);
+	local[0] = 'x';
+	expect("macro in the directory", buf_span(&b), FILE_DOCM);
+	local[0] = 'v';
+	entry[0] = 'x';
+	expect("macro in a local header", buf_span(&b), FILE_DOCM);
+	local[0] = 'x';
+	expect("macro in none", buf_span(&b), FILE_DOCX);
+	buf_free(&b);
+}
+
 static void
 test_zip_behind(void **state)
 {
@@ -344,11 +409,14 @@ test_zip_behind(void **state)
 	buf_add(&both, (struct span){ frame, sizeof frame });
 	buf_add(&both, buf_span(&zip));
 	expect("GIF before a zip", buf_span(&both), FILE_GIF);
-	assert_int_equal(content_also(FILE_GIF, buf_span(&both), SPAN_NONE, buf_len(&both)), FILE_ZIP);
-	assert_int_equal(content_also(FILE_GIF, span_slice(buf_span(&both), 0, 12), buf_span(&zip),
+	assert_int_equal(content_also(FILE_GIF, buf_span(&both), SPAN_NONE,
 	    buf_len(&both)), FILE_ZIP);
-	assert_int_equal(content_also(FILE_GIF, SPAN_LIT("GIF89a%PDF-"), SPAN_NONE, 11), FILE_PDF);
-	assert_int_equal(content_also(FILE_GIF, SPAN_LIT("GIF89a;"), SPAN_NONE, 7), FILE_UNKNOWN);
+	assert_int_equal(content_also(FILE_GIF, span_slice(buf_span(&both), 0, 12),
+	    buf_span(&zip), buf_len(&both)), FILE_ZIP);
+	assert_int_equal(content_also(FILE_GIF, SPAN_LIT("GIF89a%PDF-"), SPAN_NONE, 11),
+	    FILE_PDF);
+	assert_int_equal(content_also(FILE_GIF, SPAN_LIT("GIF89a;"), SPAN_NONE, 7),
+	    FILE_UNKNOWN);
 	frame[0] = 1;
 	buf_free(&both);
 	buf_add(&both, (struct span){ frame, sizeof frame });
@@ -378,7 +446,8 @@ make_ole(uint8_t out[1536], const char *stream, const char *clsid)
 }
 
 static const struct { const char *stream; enum file_type type; } streams[] = {
-	{ "WordDocument", FILE_DOC }, { "Workbook", FILE_XLS }, { "PowerPoint Document", FILE_PPT },
+	{ "WordDocument", FILE_DOC }, { "Workbook", FILE_XLS },
+	{ "PowerPoint Document", FILE_PPT },
 	{ "__properties_version1.0", FILE_MSG }, { "__substg1.0_0037001E", FILE_MSG },
 	{ "EncryptedPackage", FILE_OFFICE_ENCRYPTED }, { "VisioDocument", FILE_VISIO },
 	{ "Other", FILE_OLE }, { "", FILE_OLE }, { "WordDocumen", FILE_OLE },
@@ -392,14 +461,16 @@ test_ole(void **state)
 
 	for (size_t i = 0; i < COUNT_OF(streams); i++) {
 		make_ole(file, streams[i].stream, none);
-		expect(streams[i].stream, (struct span){ file, sizeof file }, streams[i].type);
+		expect(streams[i].stream, (struct span){ file, sizeof file },
+		    streams[i].type);
 	}
 	make_ole(file, "Other", msi);
 	expect("msi", (struct span){ file, sizeof file }, FILE_MSI);
 	make_ole(file, "Workbook", none);
 	memset(file + 512 + 4, 0, 4);
 	file[512 + 4] = 1;
-	expect("directory that is its own end", (struct span){ file, sizeof file }, FILE_XLS);
+	expect("directory that is its own end", (struct span){ file, sizeof file },
+	    FILE_XLS);
 	memset(file + 76, 0xff, 4);
 	expect("no table", (struct span){ file, sizeof file }, FILE_XLS);
 	file[30] = 200;
@@ -423,7 +494,8 @@ static void
 test_lists(void **state)
 {
 	for (size_t i = 1; i < COUNT_OF(magics); i++) {
-		uint8_t before = (uint8_t)magics[i - 1].bytes[0], here = (uint8_t)magics[i].bytes[0];
+		uint8_t before = (uint8_t)magics[i - 1].bytes[0],
+		    here = (uint8_t)magics[i].bytes[0];
 
 		if (before > here)
 			fail_msg("row %zu of magic_list.h", i);
@@ -452,14 +524,17 @@ test_rows(void **state)
 		assert_true(file_type_is(t, t) && file_type_is(t, FILE_UNKNOWN));
 		assert_true(row->class != CLASS_UNKNOWN || t == FILE_UNKNOWN);
 		for (const char *c = row->name; *c != 0; c++)
-			assert_true(*c == '-' || is_digit((uint8_t)*c) || (*c >= 'a' && *c <= 'z'));
+			assert_true(*c == '-' || is_digit((uint8_t)*c) ||
+			    (*c >= 'a' && *c <= 'z'));
 	}
 	for (enum file_class c = CLASS_UNKNOWN; c < CLASSES; c++)
 		assert_non_null(file_class_name(c));
-	assert_true(file_type_is(FILE_DOTM, FILE_ZIP) && !file_type_is(FILE_ZIP, FILE_DOTM));
+	assert_true(file_type_is(FILE_DOTM, FILE_ZIP) &&
+	    !file_type_is(FILE_ZIP, FILE_DOTM));
 	assert_int_equal(file_type_of_name(SPAN_LIT("DocX")), FILE_DOCX);
 	assert_int_equal(file_type_of_name(SPAN_LIT("")), FILE_UNKNOWN);
-	assert_int_equal(file_type_of_media_type(SPAN_LIT("application/x-rar ; x=y")), FILE_RAR);
+	assert_int_equal(file_type_of_media_type(SPAN_LIT("application/x-rar ; x=y")),
+	    FILE_RAR);
 }
 
 int
@@ -467,9 +542,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_every_cut),
-		cmocka_unit_test(test_deep), cmocka_unit_test(test_exe), cmocka_unit_test(test_sound),
-		cmocka_unit_test(test_zips), cmocka_unit_test(test_zip_behind),
-		cmocka_unit_test(test_ole), cmocka_unit_test(test_lists), cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_deep), cmocka_unit_test(test_exe),
+		    cmocka_unit_test(test_sound),
+		cmocka_unit_test(test_zips), cmocka_unit_test(test_zip_lies),
+		cmocka_unit_test(test_zip_behind),
+		cmocka_unit_test(test_ole), cmocka_unit_test(test_lists),
+		    cmocka_unit_test(test_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,8 @@ describe(const struct mime *m, struct buf *out)
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct mime_part *p = &m->parts[i];
 
+		assert_true(p->body <= p->end && p->end <= m->bytes.len);
+		assert_true(i == 0 || p->end <= m->parts[p->parent].end);
 		while (n > 0 && open[n - 1] != p->parent)
 			buf_byte(out, m->parts[open[--n]].kind == MIME_MESSAGE ? '>' : ']');
 		put(out, m, p);

@@ -337,6 +337,37 @@ memory_message(const struct inside *in)
 	return fd < 0 ? errno : send_copy(in, fd);
 }
 
+/* An answer that is too long for a packet. */
+static int
+memory_answer(const struct inside *in)
+{
+	int fd = ipc_memory("answer", SPAN_LIT("hello"));
+
+	if (fd < 0)
+		return errno;
+	int r = ipc_send(in->pair[1], SPAN_LIT("large"), &fd, 1) == IPC_OK ? 0 : errno;
+
+	return r != 0 ? r : result(close(fd));
+}
+
+static int
+unsealed_memory(const struct inside *in)
+{
+	return result(memfd_create("answer", MFD_CLOEXEC));
+}
+
+static int
+huge_memory(const struct inside *in)
+{
+	return result(memfd_create("answer", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
+}
+
+static int grow_file(const struct inside *in) { return result(ftruncate(in->pair[1], 1)); }
+static int copy_descriptor(const struct inside *in)
+{
+	return result(fcntl(in->pair[1], F_DUPFD, 0));
+}
+
 static int
 spooled_message(const struct inside *in)
 {
@@ -413,6 +444,11 @@ static const struct { enum sandbox_profile profile; const char *name;
 	{ SANDBOX_INSPECTOR, "no core",                 read_limit,       0 },
 	{ SANDBOX_INSPECTOR, "too much memory",         too_much_memory,  ENOMEM },
 	{ SANDBOX_INSPECTOR, "memfd by packet",         take_message,     0 },
+	{ SANDBOX_INSPECTOR, "memory for an answer",    memory_answer,    0 },
+	{ SANDBOX_INSPECTOR, "memory without seals",    unsealed_memory,  EPERM },
+	{ SANDBOX_INSPECTOR, "huge pages",              huge_memory,      EPERM },
+	{ SANDBOX_INSPECTOR, "ftruncate",               grow_file,        EPERM },
+	{ SANDBOX_INSPECTOR, "fcntl",                   copy_descriptor,  EPERM },
 	{ SANDBOX_INSPECTOR, "heap",                    use_heap,         0 },
 	{ SANDBOX_INSPECTOR, "timer",                   set_timer,        0 },
 #ifdef __x86_64__
