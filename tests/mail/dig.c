@@ -136,6 +136,16 @@ open_tools(struct dig_tools *tools)
 		tools->magic = NULL;
 }
 
+static void
+close_tools(struct dig_tools *tools)
+{
+	charsets_destroy(&tools->charsets);
+	suffixes_destroy(&tools->suffixes);
+	archive_library_finish(&tools->library);
+	if (tools->magic != NULL)
+		magic_destroy(&tools->magic);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -149,5 +159,6 @@ main(int argc, char **argv)
 		ok &= dig_file(&p, line);
 	}
 	buf_free(&p.out);
+	close_tools(&p.tools);
 	return ok ? 0 : 1;
 }

@@ -55,6 +55,11 @@ static const struct { const char *name; enum encoding e; enum decode_manner m;
 	    "\x04\x13", 0 },
 	{ "yenc, size", Y, 0, "=ybegin line=128 size=4 name=x\nm\x8b\x9e\n=yend size=3\n", "Cat",
 	    DECODE_SUM },
+	{ "binhex", X, 0, "(This file must be converted with BinHex 4.0)\n\n"
+	    ":!AJ!9%9B9(4dH(3!N!81\n!*!%U!j$BA53!''3#PRN!!!:\n",
+	    "Cat\x90" "aaaaaaaaaa", 0 },
+	{ "binhex, cut", X, 0, ":!AJ!9%9B9(4dH(3!N!81!*!%U!j$BA3", "Cat",
+	    DECODE_NO_END },
 	{ "binhex, nothing", X, 0, "text", "", DECODE_NO_BEGIN | DECODE_NO_END },
 	{ "none", ENCODING_NONE, 0, "a=3D\n", "a=3D\n", 0 },
 };

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -262,6 +263,50 @@ test_too_long_answer(void **state)
 	assert_int_equal(run_end(&r), 0);
 }
 
+/* More links than a packet takes: in sealed memory, and none is lost. */
+static void
+test_large_answer(void **state)
+{
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	struct buf message = { 0 };
+	struct arena arena = { 0 };
+	static uint8_t bytes[PACKET_BYTES];
+	struct packet_examined e;
+	struct unpack body;
+	size_t len, count, size = 0;
+	struct run r;
+	uint32_t serial;
+	int fd = -1;
+
+	buf_printf(&message, "Content-Type: text/html\r\n\r\n");
+	for (int i = 0; i < 900; i++)
+		buf_printf(&message, "<a href=\"http://host%d.example/%0100d\">x</a>\r\n", i, i);
+	run_start(&r, "");
+	ask_examine(&r, buf_span(&message));
+	assert_true(ipc_wait(r.gateway, 10000));
+	assert_int_equal(ipc_receive(r.gateway, bytes, sizeof bytes, &len, &fd, 1, &count), IPC_OK);
+	assert_int_equal(packet_open((struct span){ bytes, len }, &serial, &body), PACKET_LARGE);
+	assert_int_equal(serial, r.serial);
+	assert_int_equal(count, 1);
+	assert_int_equal(fcntl(fd, F_GET_SEALS) & seals, seals);
+	uint8_t *map = ipc_map(fd, &size, false);
+
+	assert_non_null(map);
+	assert_int_equal(packet_open((struct span){ map, size }, &serial, &body), PACKET_EXAMINED);
+	assert_int_equal(serial, r.serial);
+	assert_true(packet_take_examined(&body, &e, &arena));
+	assert_int_equal(e.findings.groups[GROUP_LINK].count, 900);
+	assert_false(e.findings.groups[GROUP_LINK].cut);
+	munmap(map, size);
+	close(fd);
+	arena_free(&arena);
+	buf_free(&message);
+	examine_one(&r, "and on");
+	close(r.gateway);
+	r.gateway = 0;
+	assert_int_equal(run_end(&r), 0);
+}
+
 static void
 test_renewed(void **state)
 {
@@ -311,6 +356,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_rewrite),
 		cmocka_unit_test(test_too_long_answer),
+		cmocka_unit_test(test_large_answer),
 		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_bad_request),
