@@ -232,5 +232,8 @@ ipc_map(int fd, size_t *bytes, bool writable)
 	void *map = mmap(NULL, *bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ,
 	    MAP_SHARED, fd, 0);
 
+	/* Before Linux 6.7 a write-sealed memfd is not shared, not even for reading. */
+	if (map == MAP_FAILED && errno == EPERM && !writable)
+		map = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	return map == MAP_FAILED ? NULL : map;
 }

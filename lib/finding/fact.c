@@ -361,3 +361,13 @@ facts_manual(struct buf *b)
 		table(b, (enum fact_group)g);
 	}
 }
+
+bool
+fact_needs_digging(enum fact fact)
+{
+	bool header = fact == FACT_HEADER_SUBJECT || fact == FACT_HEADER_FROM ||
+	    fact == FACT_HEADER_MESSAGE_ID || fact == FACT_RECEIVED_COUNT ||
+	    fact_group(fact) == GROUP_RECEIVED;
+
+	return fact_row(fact)->stage == STAGE_CONTENT && !header;
+}

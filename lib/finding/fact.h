@@ -164,6 +164,9 @@ struct fact_row {
 const struct fact_row *fact_row(enum fact);
 /* By name; FACT_COUNT if there is none. */
 enum fact fact_find(struct span name);
+/* Is it found only by looking through the whole message - parts, archives, texts, links?
+   The header's own facts and the received group are not. */
+bool fact_needs_digging(enum fact);
 /* The nearest known name, for "did you mean"; NULL if none is near. */
 const char *fact_nearest(struct span name);
 const char *fact_type_name(enum fact_type);

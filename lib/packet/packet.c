@@ -145,6 +145,7 @@ packet_put_examine(struct pack *p, const struct packet_examine *e)
 {
 	pack_u64(p, e->size);
 	pack_u32(p, e->header_limit);
+	pack_u8(p, e->dig);
 }
 
 bool
@@ -152,6 +153,7 @@ packet_take_examine(struct unpack *u, struct packet_examine *e)
 {
 	e->size = unpack_u64(u);
 	e->header_limit = unpack_u32(u);
+	e->dig = take_bool(u);
 	return unpack_whole(u);
 }
 

@@ -84,7 +84,8 @@ void packet_put_listen(struct pack *, const struct packet_listen *);
 bool packet_take_listen(struct unpack *, struct packet_listen *);
 
 /* EXAMINE: fd is the message, read-only. */
-struct packet_examine { uint64_t size; uint32_t header_limit; };
+/* dig: look through the content too; else only the header's own facts are found. */
+struct packet_examine { uint64_t size; uint32_t header_limit; bool dig; };
 void packet_put_examine(struct pack *, const struct packet_examine *);
 bool packet_take_examine(struct unpack *, struct packet_examine *);
 

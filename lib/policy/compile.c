@@ -153,6 +153,7 @@ parse_when(struct reader *r, struct rule *rule)
 		return false;
 	rule->text = text_between(r, from, r->at);
 	rule->per_recipient = rule->when->per_recipient;
+	rule->digs = rule->when->digs;
 	return reader_takes(r, "then") || reader_expected(r, "and, or, or `then'");
 }
 
@@ -611,4 +612,13 @@ policy_release(const struct policy_set *set)
 	patterns_release(set->patterns);
 	for (struct matcher *m = set->matchers; m != NULL; m = m->next)
 		regex_release(m->regex);
+}
+
+bool
+policy_digs(const struct policy *p)
+{
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (p->rules[i].digs)
+			return true;
+	return false;
 }

@@ -158,6 +158,7 @@ read_fact(struct parser *p)
 
 	p->e->count++;
 	p->e->per_recipient |= fact_row(s->comparison.fact)->per_recipient;
+	p->e->digs |= fact_needs_digging(s->comparison.fact);
 	if (g != GROUP_NONE && !p->inside)
 		wrap_any(p, g);
 	return true;

@@ -27,6 +27,7 @@ struct expression {
 	struct step *steps;
 	size_t       count;             /* at least 1 */
 	bool         per_recipient;     /* names a fact that differs per recipient */
+	bool         digs;              /* names one of fact_needs_digging */
 	/* True only where the client is authenticated or local, as its form shows:
 	   such a term is and-ed to all of it, or to every branch of an `or`. */
 	bool         needs_own_client;

@@ -35,6 +35,7 @@ struct rule {
 	struct place   place;
 	struct span    text;            /* the condition as written, for explain */
 	const struct expression *when;  /* NULL: `otherwise' */
+	bool           digs;            /* names a fact of fact_needs_digging */
 	bool           per_recipient;   /* names a fact that differs per recipient */
 	bool           has_fate;
 	enum fate      fate;
@@ -79,6 +80,8 @@ struct policy_set *policy_compile(const struct settings *, struct arena *,
 /* Gives back what is not the arena's (machine code of regular expressions): before
    arena_free.  NULL is nothing. */
 void policy_release(const struct policy_set *);
+/* Does some rule, monitor rules too, ask for what is in the message? */
+bool policy_digs(const struct policy *);
 const struct policy *policy_find(const struct policy_set *, struct span name);
 
 /* What became of one rule in a walk. */

@@ -253,7 +253,7 @@ ask(struct offline *o, int message, uint64_t size, struct packet_examined *out,
 	struct pack p = packet_begin(o->packet, PACKET_EXAMINE, 1);
 	struct unpack body;
 
-	packet_put_examine(&p, &(struct packet_examine){ size, HEADER_LIMIT });
+	packet_put_examine(&p, &(struct packet_examine){ size, HEADER_LIMIT, true });
 	if (!send_packet(o->link, &p, &message, 1) || !await(o, o->link, PACKET_EXAMINED,
 	    wait_ms(o->configuration->settings), &body, arena))
 		return fail(e, ST_TEMP, "scan", "the inspector did not answer");

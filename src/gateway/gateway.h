@@ -50,6 +50,7 @@ static inline bool link_empty(const struct link *l) { return l->next == l; }
 struct door {
 	const struct listener *listener;
 	const struct policy   *policy;
+	bool                   digs;    /* its rules ask for what is in messages */
 	struct hop_pool       *pool;    /* NULL: peer: or maildir: */
 };
 

@@ -68,6 +68,7 @@ make_doors(struct gateway *g, struct snapshot *s)
 
 		s->doors[i].listener = l;
 		s->doors[i].policy = policy_find(s->policies, span_text(l->policy));
+		s->doors[i].digs = policy_digs(s->doors[i].policy);
 		if (kind == HOP_SMTP || kind == HOP_LMTP)
 			s->doors[i].pool = hop_pool_get(g, l, NULL);
 	}

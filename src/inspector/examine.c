@@ -36,6 +36,23 @@ find_text(const struct section *s, const struct text_fact *t, struct findings *f
 }
 
 static void
+add_hop(struct findings *f, const struct received *hop, struct arena *arena)
+{
+	const struct { enum fact fact; struct span text; } texts[] = {
+		{ FACT_RECEIVED_HELO, hop->helo }, { FACT_RECEIVED_NAME, hop->name },
+		{ FACT_RECEIVED_BY, hop->by }, { FACT_RECEIVED_WITH, hop->with },
+		{ FACT_RECEIVED_ID, hop->id },
+	};
+	struct item *item = findings_add(f, GROUP_RECEIVED, arena);
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (texts[i].text.len > 0)
+			item_set_text(item, texts[i].fact, texts[i].text);
+	if (hop->has_address)
+		item_set_address(item, FACT_RECEIVED_ADDRESS, &hop->address);
+}
+
+static void
 find_hops(const struct section *s, struct packet_examined *out, struct arena *arena)
 {
 	const struct header *h = &s->header;
@@ -49,7 +66,8 @@ find_hops(const struct section *s, struct packet_examined *out, struct arena *ar
 			continue;
 		struct span text = header_unfold(h->fields[i].value, RECEIVED_BYTES, arena);
 
-		received_parse(text, &out->hops[out->hop_count++]);
+		received_parse(text, &out->hops[out->hop_count]);
+		add_hop(&out->findings, &out->hops[out->hop_count++], arena);
 	}
 	if (s->whole)
 		findings_set_number(&out->findings, FACT_RECEIVED_COUNT,
@@ -98,5 +116,6 @@ examine(int message, const struct packet_examine *job, const struct dig_tools *t
 	find_hops(&s, out, arena);
 	out->header_size = s.header.body;
 	out->header_eight_bit = s.header.eight_bit;
-	examine_content(message, job->size, tools, out, arena);
+	if (job->dig)
+		examine_content(message, job->size, tools, out, arena);
 }

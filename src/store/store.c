@@ -209,8 +209,10 @@ dispatch_large(struct request *r)
 		return false;
 	int fd = r->fds[--r->fd_count];
 
-	if (fstat(fd, &st) < 0 || st.st_size > PACKET_LARGE_BYTES ||
-	    (fcntl(fd, F_GET_SEALS) & seals) != seals)
+	int has = fcntl(fd, F_GET_SEALS);       /* -1 for what cannot be sealed */
+
+	if (fstat(fd, &st) < 0 || st.st_size > PACKET_LARGE_BYTES || has < 0 ||
+	    (has & seals) != seals)
 		return false;
 	uint8_t *map = ipc_map(fd, &len, false);
 

@@ -103,7 +103,7 @@ take_listen(struct unpack *u, struct arena *a, struct pack *again)
 static void
 put_examine(struct pack *p)
 {
-	packet_put_examine(p, &(struct packet_examine){ 1, 2 });
+	packet_put_examine(p, &(struct packet_examine){ 1, 2, true });
 }
 
 static bool

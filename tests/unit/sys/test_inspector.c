@@ -163,7 +163,7 @@ ask_examine(struct run *r, struct span message)
 	struct pack p = packet_begin(bytes, PACKET_EXAMINE, ++r->serial);
 	int fd = ipc_memory("message", message);
 
-	packet_put_examine(&p, &(struct packet_examine){ message.len, 1u << 20 });
+	packet_put_examine(&p, &(struct packet_examine){ message.len, 1u << 20, true });
 	send_packet(r->gateway, &p, &fd, 1);
 	close(fd);
 }

@@ -22,7 +22,7 @@ static const struct dig_tools no_tools;
 static struct packet_examined
 examine_text(struct bench *b, struct span message, uint64_t size, uint32_t limit)
 {
-	struct packet_examine job = { size, limit };
+	struct packet_examine job = { size, limit, true };
 	struct packet_examined out;
 	int fd = ipc_memory("message", message);
 
@@ -197,7 +197,7 @@ test_wrong_size(void **state)
 static void
 test_no_file(void **state)
 {
-	struct packet_examine job = { 10, LIMIT };
+	struct packet_examine job = { 10, LIMIT, true };
 	struct packet_examined out;
 	struct bench b = { 0 };
 	int fds[2];
