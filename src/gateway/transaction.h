@@ -75,7 +75,6 @@ struct transaction {
 	struct variant      *variants;
 	size_t               variant_count, current;    /* current: being rewritten or kept */
 	struct store_request request;
-	const char          *store_class;
 	struct buf           notice;            /* the DSN */
 	struct message       notice_message;
 	struct delivery      notice_delivery;

@@ -1,10 +1,11 @@
 /*
  * dig.h - everything that is in a message: parts, what they unpack to, texts and links.
  *
- * An explicit stack of containers - messages and archives - stands for nesting; one budget
- * of bytes, members and CPU is shared by all of them.  A message whose structure is
- * ambiguous is read in the three ways of lib/mime, and what a later reading gives that an
- * earlier one has given already is passed over.  Hitting a limit leaves a mark and goes
+ * An explicit stack of containers - messages and archives - stands for nesting.  All
+ * archives share one budget of bytes, members and time; parts are bounded each by itself
+ * and in their number, so that no archive uses up what they need.  An ambiguous message is
+ * read in the three ways of lib/mime, and what a later reading gives that an earlier one
+ * has given already is passed over.  Hitting a limit leaves a mark and goes
  * on with what is still affordable: a bomb never switches off what stands beside it.
  */
 #ifndef SRC_INSPECTOR_DIG_H
