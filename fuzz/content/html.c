@@ -99,6 +99,33 @@ check_part(struct span in, bool html)
 	arena_free(&arena);
 }
 
+/* Text without markup reads the same with tags that show nothing between its characters. */
+static void
+check_folding(struct span in, size_t limit)
+{
+	struct content_limits limits = CONTENT_LIMITS_DEFAULT;
+	struct content_tools tools = { 0 };
+	struct content_text runs, one;
+	struct arena arena = { 0 };
+	struct buf parted = { 0 };
+
+	if (utf8_valid(in) != in.len || span_find(in, '<') < in.len || span_find(in, '&') < in.len)
+		return;
+	for (size_t i = 0; i < in.len; i++) {
+		if (i > 3 && (in.ptr[i] & 0xc0) != 0x80)
+			buf_add(&parted, SPAN_LIT("<b></b>"));
+		buf_byte(&parted, in.ptr[i]);
+	}
+	limits.text = limit;
+	content_text(&runs, in, SPAN_LIT("utf-8"), true, &limits, &tools, &arena);
+	content_text(&one, buf_span(&parted), SPAN_LIT("utf-8"), true, &limits, &tools, &arena);
+	if (!span_equal(runs.visible, one.visible) || runs.visible_bytes != one.visible_bytes ||
+	    runs.counts.invisible != one.counts.invisible)
+		abort();
+	buf_free(&parted);
+	arena_free(&arena);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -109,5 +136,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	check_cuts(in);
 	check_part(in, true);
 	check_part(in, false);
+	if (n > 0)
+		check_folding(span_slice(in, 1, n), p[0]);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * link.c - an address read again from what was read of it is the same; addresses found in
- * text lie in it, one behind the other.
+ * text lie in it, one behind the other, and are those of its words.
  */
 #include "lib/base/address.h"
 #include "lib/base/buf.h"
@@ -68,6 +68,27 @@ check_text(struct span in)
 	}
 }
 
+/* A text has what its words have. */
+static void
+check_words(struct span in)
+{
+	struct link_find f = { .text = in };
+	size_t to;
+
+	for (size_t from = 0; from < in.len; from = to + 1) {
+		for (to = from; to < in.len && in.ptr[to] > ' ' &&
+		    memchr("<>\"`", in.ptr[to], 4) == NULL; to++)
+			;
+		struct link_find one = { .text = span_slice(in, from, to) };
+
+		if (link_next(&one, NULL) && (!link_next(&f, NULL) ||
+		    f.from != from + one.from || f.to != from + one.to))
+			abort();
+	}
+	if (link_next(&f, NULL))
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -75,5 +96,6 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	check_address((struct span){ p, n }, NULL);
 	check_text((struct span){ p, n });
+	check_words((struct span){ p, n });
 	return 0;
 }

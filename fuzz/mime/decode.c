@@ -1,7 +1,8 @@
 /*
- * decode.c - what is decoded does not depend on the cuts; files in text lie inside it, one
- * behind the other.  The first two bytes choose the way and the cuts.
+ * decode.c - what is decoded does not depend on the cuts, nor base64 on the step; files in
+ * text lie inside it, one behind the other.  The first two bytes choose the way and the cuts.
  */
+#include "lib/mime/base64.h"
 #include "lib/mime/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -47,6 +48,25 @@ check_cuts(struct decode_way way, struct span in, size_t step)
 	buf_free(&whole);
 }
 
+/* The first byte says how much may be made. */
+static void
+check_lines(struct span in)
+{
+	size_t most = in.len / 4, groups, want;
+	uint8_t *fast, *plain;
+
+	if (in.len > 0 && most > in.ptr[0] / 2u)
+		most -= in.ptr[0] / 2u;
+	fast = malloc(3 * most + BASE64_SLACK);
+	plain = malloc(3 * most + 1);
+	size_t used = base64_lines(in, most, fast, &groups);
+
+	must(base64_lines_plain(in, most, plain, &want) == used && groups == want);
+	must(memcmp(fast, plain, 3 * groups) == 0);
+	free(fast);
+	free(plain);
+}
+
 static void
 check_embedded(struct span in)
 {
@@ -71,6 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		p[0] / ENCODING_UNKNOWN % DECODE_MANNERS };
 
 	check_cuts(way, in, p[1] % 16 + 1u);
+	check_lines(in);
 	check_embedded(in);
 	must(decode_others(way.encoding, ~0u, in, others) <= DECODE_OTHERS);
 	must(decode_others(ENCODING_UNKNOWN, 0, in, others) <= DECODE_OTHERS);

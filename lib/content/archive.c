@@ -5,6 +5,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <iconv.h>
+#include <libdeflate.h>
 #include <locale.h>
 #include <wchar.h>
 
@@ -24,6 +25,7 @@ bool
 archive_library_init(struct archive_library *l)
 {
 	l->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	l->inflater = libdeflate_alloc_decompressor();
 	warm("UTF-16LE");
 	warm("UTF-16BE");
 	return l->locale != NULL;
@@ -34,7 +36,8 @@ archive_library_finish(struct archive_library *l)
 {
 	if (l->locale != NULL)
 		freelocale(l->locale);
-	l->locale = NULL;
+	libdeflate_free_decompressor(l->inflater);
+	*l = (struct archive_library){ NULL, NULL };
 }
 
 /* libarchive turns names into the thread's charset: without UTF-8 they are lost. */
@@ -65,20 +68,49 @@ is_volume(const struct archive_form *form, struct span s)
 /* A tar or cpio in a stream is told by the stream's first bytes, by us: libarchive would
    take any zeros for the end of a tar. */
 static void
-look_inside(struct archive_walk *w)
+look_inside(struct archive_walk *w, struct span start)
+{
+	struct archive_form forms[ARCHIVE_FORMS];
+
+	if (archive_detect(start, forms) > 0 && (forms[0].kind == ARCHIVE_KIND_TAR ||
+	    forms[0].kind == ARCHIVE_KIND_CPIO) && forms[0].at == 0)
+		w->form.kind = forms[0].kind;
+}
+
+static void
+look_at_block(struct archive_walk *w)
 {
 	struct archive_state *s = w->state;
-	struct archive_form forms[ARCHIVE_FORMS];
 	struct span block = SPAN_NONE;
 	uint64_t at;
 
 	if (reader_open(&s->reader, &w->form, s->spans, s->span_count, &s->gate) &&
 	    reader_next(&s->reader))
 		block = reader_block(&s->reader, &at);
-	if (archive_detect(block, forms) > 0 && (forms[0].kind == ARCHIVE_KIND_TAR ||
-	    forms[0].kind == ARCHIVE_KIND_CPIO) && forms[0].at == 0)
-		w->form.kind = forms[0].kind;
+	look_inside(w, block);
 	reader_close(&s->reader);
+}
+
+/* What is unpacked already is the stream's one file, or the reader's input.  False: there
+   is nothing to be read by libarchive. */
+static bool
+open_stream(struct archive_walk *w, struct archive_form *form)
+{
+	struct archive_state *s = w->state;
+
+	if (form->packing != ARCHIVE_PACKING_GZIP || !gzip_whole(s, &s->stream)) {
+		look_at_block(w);
+		*form = w->form;
+		return true;
+	}
+	look_inside(w, s->stream);
+	if (w->form.kind == ARCHIVE_KIND_STREAM) {
+		s->ops = &archive_stream_ops;
+		return false;
+	}
+	s->spans[0] = s->stream;
+	*form = (struct archive_form){ w->form.kind, ARCHIVE_PACKING_NONE, 0 };
+	return true;
 }
 
 static void
@@ -105,12 +137,14 @@ open_kind(struct archive_walk *w)
 		s->spans[0] = s->bytes;
 		s->span_count = 1;
 	}
-	if (w->form.kind == ARCHIVE_KIND_STREAM)
-		look_inside(w);
+	struct archive_form form = w->form;
+
+	if (form.kind == ARCHIVE_KIND_STREAM && !open_stream(w, &form))
+		return;
 	s->reader.plain = w->form.kind == ARCHIVE_KIND_ISO && iso_goes_round(s->bytes);
 	if (s->reader.plain)
 		w->flaws |= ARCHIVE_FLAW_BROKEN;
-	if (!reader_open(&s->reader, &w->form, s->spans, s->span_count, &s->gate))
+	if (!reader_open(&s->reader, &form, s->spans, s->span_count, &s->gate))
 		w->flaws |= s->reader.flaws;
 }
 
@@ -172,6 +206,7 @@ archive_close(struct archive_walk *w)
 	if (w->state->spans != &w->state->whole)
 		free(w->state->spans);
 	free(w->state->listed);
+	free(w->state->inflated);
 	free(w->state);
 	w->state = NULL;
 }
@@ -413,7 +448,29 @@ entries_end(struct archive_walk *w)
 {
 }
 
-const struct archive_ops archive_reader_ops = { entries_next, entries_begin, entries_end };
+const struct archive_ops archive_reader_ops = { entries_next, entries_begin, entries_end,
+	NULL };
+
+/* -- a stream that is unpacked already -- */
+
+static bool
+stream_next(struct archive_walk *w)
+{
+	if (w->state->at++ > 0)
+		return false;
+	fill_stream(w);
+	return true;
+}
+
+static bool
+stream_whole(struct archive_walk *w, struct span *data)
+{
+	*data = w->state->stream;
+	return true;
+}
+
+const struct archive_ops archive_stream_ops = { stream_next, entries_begin, entries_end,
+	stream_whole };
 
 /* -- the walk -- */
 
@@ -517,12 +574,30 @@ copy_data(struct archive_walk *w, struct sink *sink, struct error *e)
 	return ST_OK;
 }
 
+bool
+archive_whole(struct archive_walk *w, struct span *data)
+{
+	struct archive_state *s = w->state;
+	struct archive_member *m = &w->member;
+
+	if (!s->pending || s->ops->whole == NULL || m->encrypted || s->gate.hit != 0 ||
+	    !s->ops->whole(w, data))
+		return false;
+	s->pending = false;
+	data->len = (size_t)gate_pass(&s->gate, data->len, true, &m->flaws);
+	m->given = data->len;
+	return true;
+}
+
 enum status
 archive_read(struct archive_walk *w, struct sink *sink, struct error *e)
 {
 	struct archive_state *s = w->state;
 	enum status st = ST_OK;
+	struct span data;
 
+	if (archive_whole(w, &data))
+		return write_pieces(sink, data, e);
 	if (!s->pending)
 		return ST_OK;
 	s->pending = false;

@@ -121,7 +121,8 @@ struct archive_limits {
 
 /* What is left for all archives of a message; the walk counts down.  `clock` (or NULL) says
    how much of something has gone by, in any unit: microseconds of CPU, say; the archives
-   stop when it has reached `end`.  It is asked for every 64 KiB in or out. */
+   stop when it has reached `end`.  It is asked for every 64 KiB in or out, or once for a
+   member that archive_whole can have. */
 struct archive_budget {
 	uint64_t members, bytes;
 	uint64_t (*clock)(void *context);
@@ -131,7 +132,8 @@ struct archive_budget {
 
 /* Opened before the sandbox: names in UTF-16 need the C library's tables.  One a process.
    False where the system has no UTF-8 locale; walks still work, some names are lost then. */
-struct archive_library { void *locale; };
+struct libdeflate_decompressor;
+struct archive_library { void *locale; struct libdeflate_decompressor *inflater; };
 bool archive_library_init(struct archive_library *);
 void archive_library_finish(struct archive_library *);
 
@@ -183,5 +185,9 @@ struct archive_member *archive_next(struct archive_walk *);
    the sink is not finished.  ST_OK also where flaws cut it short; else what the sink's
    write gave, and the walk may go on. */
 enum status archive_read(struct archive_walk *, struct sink *, struct error *);
+/* The same data as one span, which lives until the next archive_next, where they are to be
+   had so: nothing about them is damaged or doubtful, and no limit is met.  False: nothing
+   has been read, and archive_read does it. */
+bool archive_whole(struct archive_walk *, struct span *data);
 void archive_close(struct archive_walk *);
 #endif

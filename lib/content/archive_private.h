@@ -29,6 +29,8 @@ bool gate_time(struct archive_gate *);
 /* How many of `want` output bytes may pass; they are taken.  Fewer: *flaws says why.
    `member`: they count against the member's limit. */
 uint64_t gate_pass(struct archive_gate *, uint64_t want, bool member, unsigned *flaws);
+/* May so much of a member pass?  Takes nothing. */
+bool gate_open(const struct archive_gate *, uint64_t want);
 
 /* What the reader reads: spans, one after the other, as one seekable file. */
 struct archive_input {
@@ -66,6 +68,8 @@ struct archive_ops {
 	/* Makes `reader` ready for the member's data; false: flaws say why not. */
 	bool (*begin)(struct archive_walk *);
 	void (*end)(struct archive_walk *);     /* after data that were begun     */
+	/* All data of the member at once, right in every way; NULL: never so. */
+	bool (*whole)(struct archive_walk *, struct span *data);
 };
 
 struct archive_zip;
@@ -78,6 +82,9 @@ struct archive_state {
 	struct span                  bytes;     /* from form.at on                */
 	struct span                  outer;     /* the outer name                 */
 	struct archive_zip          *zip;
+	struct span                  stream;    /* unpacked already, in `inflated` */
+	uint8_t                     *inflated;  /* the last member's data, owned  */
+	size_t                       inflated_cap;
 	struct span                  whole;
 	struct span                 *spans;     /* what the reader is given       */
 	size_t                       span_count;
@@ -90,7 +97,18 @@ struct archive_state {
 	bool                         over;
 };
 
-extern const struct archive_ops archive_reader_ops, archive_zip_ops;
+extern const struct archive_ops archive_reader_ops, archive_zip_ops, archive_stream_ops;
+
+#define DEFLATE_RATIO 1032u     /* no byte becomes more */
+/* Room for `size` bytes that are inflated, not touched before they come; or NULL. */
+uint8_t *inflated_room(struct archive_state *, size_t size);
+static inline struct libdeflate_decompressor *
+inflater_of(const struct archive_state *s)
+{
+	return s->library != NULL ? s->library->inflater : NULL;
+}
+/* All of a gzip file of one member that is right in every way; else false. */
+bool gzip_whole(struct archive_state *, struct span *data);
 
 /* Reads directory and headers; adds to the walk's flaws. */
 void zip_list(struct archive_walk *);

@@ -19,7 +19,7 @@ gate_init(struct archive_gate *g, const struct archive_source *s, size_t archive
 	uint64_t half = b->bytes - b->bytes / 2, members = b->members - b->members / 2;
 	uint64_t now = b->clock != NULL ? b->clock(b->context) : 0;
 
-	*g = (struct archive_gate){ .limits = l, .budget = b };
+	*g = (struct archive_gate){ .limits = l, .budget = b, .member_bytes = l->member_bytes };
 	g->bytes = half < l->archive_bytes ? half : l->archive_bytes;
 	g->members = members < l->members ? members : l->members;
 	g->ratio_bytes = (uint64_t)archive_len * l->ratio;
@@ -69,6 +69,13 @@ gate_pass(struct archive_gate *g, uint64_t want, bool member, unsigned *flaws)
 	g->hit |= hit;
 	*flaws |= hit;
 	return n;
+}
+
+bool
+gate_open(const struct archive_gate *g, uint64_t want)
+{
+	return g->hit == 0 && want <= g->member_bytes && want <= g->ratio_bytes &&
+	    want <= g->bytes && want <= g->budget->bytes;
 }
 
 static la_ssize_t
@@ -248,6 +255,9 @@ reader_next(struct archive_reader *r)
 	r->flaws = 0;
 	if (r->handle == NULL || r->fatal)
 		return false;
+	/* Where a name cannot be converted, libarchive asks errno whether memory has run out,
+	   and ends the process if so: a failure of long ago must not stand there. */
+	errno = 0;
 	result = archive_read_next_header(r->handle, &r->entry);
 	if (result == ARCHIVE_WARN)
 		note_warning(r);

@@ -7,10 +7,13 @@
  * gaps between the data that the directories name are searched for headers, and where a
  * header tells its member's data otherwise the member is given in both ways.
  *
- * Data are decoded by libarchive, one member at a time, behind a local header made here.
+ * Data are decoded one member at a time: by libdeflate, where everything that was told of
+ * them proves true; else by libarchive, behind a local header made here, which also says
+ * what is wrong.
  */
 #include "lib/content/archive_private.h"
 #include <archive.h>
+#include <libdeflate.h>
 
 #define TAIL_BYTES   65557u     /* an end record and the longest comment      */
 #define END_BYTES    22u
@@ -18,6 +21,9 @@
 #define LOCAL_BYTES  30u
 #define ENDS         4u         /* end records that are followed              */
 #define SCANS        8u         /* times the archive's length to search gaps  */
+#define FIRST_ITEMS  32u        /* a zip of mail has as many at most, as a rule */
+
+enum method { METHOD_STORED = 0, METHOD_DEFLATED = 8 };
 
 /* One story of a member. */
 struct view {
@@ -42,9 +48,9 @@ struct item {
 };
 
 struct archive_zip {
-	struct item *items;
-	struct item **order;            /* by header, then path          */
-	size_t       count, sorted, room, at;
+	struct item **items;            /* in the arena; the list is owned */
+	struct item **order;            /* by header, then path            */
+	size_t       count, sorted, room, most, at;
 	size_t       ends[ENDS];
 	size_t       end_count;
 	size_t       first_directory;   /* where the lowest one begins   */
@@ -61,14 +67,21 @@ is_mark(struct span s, uint64_t at, const char *mark)
 	return s.len >= 4 && at <= s.len - 4 && memcmp(s.ptr + at, mark, 4) == 0;
 }
 
+/* Items stay where they are. */
 static struct item *
-add_item(struct archive_zip *z)
+add_item(struct archive_walk *w)
 {
-	if (z->count == z->room) {
+	struct archive_zip *z = w->state->zip;
+
+	if (z->count == z->most) {
 		z->full = true;
 		return NULL;
 	}
-	return &z->items[z->count++];
+	if (z->count == z->room) {
+		z->room = z->room > 0 ? 2 * z->room : FIRST_ITEMS;
+		z->items = must_realloc(z->items, z->room * sizeof(struct item *));
+	}
+	return z->items[z->count++] = arena_new(w->state->arena, struct item);
 }
 
 /* Sizes and offset that do not fit 32 bits (section 4.5.3), in this order, as needed. */
@@ -144,7 +157,7 @@ same_story(const struct view *a, const struct view *b)
 
 /* The header that the entry points to, and whether it tells the same. */
 static void
-match_local(struct archive_zip *z, struct span s, struct item *item)
+match_local(struct archive_walk *w, struct span s, struct item *item)
 {
 	const struct view *c = &item->central, *l = &item->local;
 
@@ -162,7 +175,7 @@ match_local(struct archive_zip *z, struct span s, struct item *item)
 	    (!l->open && (l->flags & 8) == 0 && (c->size != l->size || c->crc != l->crc)))
 		item->flaws |= ARCHIVE_FLAW_DIFFERS;
 	if (!same_story(c, l)) {
-		struct item *twin = add_item(z);
+		struct item *twin = add_item(w);
 
 		if (twin != NULL) {
 			*twin = *item;
@@ -175,7 +188,7 @@ match_local(struct archive_zip *z, struct span s, struct item *item)
 
 /* One entry of a directory at `at`; 0: there is none, else its length. */
 static size_t
-read_entry(struct archive_zip *z, struct span s, size_t at, uint64_t base)
+read_entry(struct archive_walk *w, struct span s, size_t at, uint64_t base)
 {
 	if (!is_mark(s, at, "PK\1\2") || s.len - at < ENTRY_BYTES)
 		return 0;
@@ -185,7 +198,7 @@ read_entry(struct archive_zip *z, struct span s, size_t at, uint64_t base)
 
 	if (s.len - at < ENTRY_BYTES + name + extra)
 		return 0;
-	struct item *item = add_item(z);
+	struct item *item = add_item(w);
 
 	if (item == NULL)
 		return 0;
@@ -200,7 +213,7 @@ read_entry(struct archive_zip *z, struct span s, size_t at, uint64_t base)
 		item->header += base;
 	else
 		item->found = read_local(s, item->header, &item->local, &item->data);
-	match_local(z, s, item);
+	match_local(w, s, item);
 	return len < s.len - at ? len : s.len - at;
 }
 
@@ -221,7 +234,7 @@ read_directory(struct archive_walk *w, const struct claim *c, uint64_t start)
 	if (start < z->first_directory)
 		z->first_directory = (size_t)start;
 	while (at < c->behind && gate_time(&w->state->gate) &&
-	    (n = read_entry(z, s, (size_t)at, start - c->offset)) > 0) {
+	    (n = read_entry(w, s, (size_t)at, start - c->offset)) > 0) {
 		at += n;
 		count++;
 	}
@@ -309,7 +322,7 @@ static bool
 inside_data(const struct archive_zip *z, uint64_t at)
 {
 	for (size_t i = 0; i < z->count; i++)
-		if (z->items[i].found && at >= z->items[i].data && at < z->items[i].end)
+		if (z->items[i]->found && at >= z->items[i]->data && at < z->items[i]->end)
 			return true;
 	return false;
 }
@@ -384,9 +397,10 @@ by_path(const void *a, const void *b)
 static void
 sort_items(struct archive_zip *z, int (*order)(const void *, const void *))
 {
-	for (size_t i = 0; i < z->count; i++)
-		z->order[i] = &z->items[i];
+	z->order = must_realloc(z->order, z->count * sizeof(struct item *));
 	z->sorted = z->count;
+	if (z->count > 0)
+		memcpy(z->order, z->items, z->count * sizeof(struct item *));
 	if (z->count > 1)
 		qsort(z->order, z->count, sizeof(struct item *), order);
 }
@@ -489,7 +503,7 @@ add_hidden(struct archive_walk *w, uint64_t at, uint64_t to)
 	if (!read_local(s, at, l, &found.data) ||
 	    (at > 0 && (!known_method(l->method) || l->path.len == 0)))
 		return at + 4;
-	item = add_item(z);
+	item = add_item(w);
 	if (item == NULL)
 		return to;
 	if (l->open)
@@ -547,8 +561,8 @@ has_prefix(const struct archive_zip *z, struct span s)
 	uint64_t first = z->first_directory;
 
 	for (size_t i = 0; i < z->count; i++)
-		if (z->items[i].found && z->items[i].header < first)
-			first = z->items[i].header;
+		if (z->items[i]->found && z->items[i]->header < first)
+			first = z->items[i]->header;
 	return first > 0 && first < s.len &&
 	    !(first == 4 && (is_mark(s, 0, "PK00") || is_mark(s, 0, "PK\7\10")));
 }
@@ -560,11 +574,9 @@ zip_list(struct archive_walk *w)
 	struct span s = state->bytes;
 	struct archive_zip *z = state->zip = must_alloc(sizeof *z);
 
-	z->room = s.len / LOCAL_BYTES + 1;
-	if (z->room > state->gate.members + 1)
-		z->room = (size_t)state->gate.members + 1;
-	z->items = must_alloc(z->room * sizeof *z->items);
-	z->order = must_alloc(z->room * sizeof(struct item *));
+	z->most = s.len / LOCAL_BYTES + 1;
+	if (z->most > state->gate.members + 1)
+		z->most = (size_t)state->gate.members + 1;
 	z->first_directory = s.len;
 	z->scan = (uint64_t)s.len * SCANS;
 	find_ends(z, s);
@@ -578,7 +590,7 @@ zip_list(struct archive_walk *w)
 	if (z->full)
 		w->flaws |= ARCHIVE_FLAW_MEMBERS;
 	for (size_t i = 0; i < z->count; i++)
-		w->flaws |= z->items[i].dropped ? 0 : z->items[i].flaws;
+		w->flaws |= z->items[i]->dropped ? 0 : z->items[i]->flaws;
 }
 
 void
@@ -627,11 +639,11 @@ zip_next(struct archive_walk *w)
 	struct archive_zip *z = w->state->zip;
 	struct archive_member *m = &w->member;
 
-	while (z->at < z->count && z->items[z->at].dropped)
+	while (z->at < z->count && z->items[z->at]->dropped)
 		z->at++;
 	if (z->at == z->count)
 		return false;
-	const struct item *item = &z->items[z->at++];
+	const struct item *item = z->items[z->at++];
 	const struct view *v = view_of(item);
 
 	m->type = item_type(item, v);
@@ -686,7 +698,7 @@ zip_begin(struct archive_walk *w)
 {
 	struct archive_state *state = w->state;
 	struct archive_zip *z = state->zip;
-	const struct item *item = &z->items[z->at - 1];
+	const struct item *item = z->items[z->at - 1];
 	const struct view *v = view_of(item);
 	struct archive_form form = { ARCHIVE_KIND_ZIP, 0, 0 };
 	struct span s = state->bytes;
@@ -706,11 +718,53 @@ zip_begin(struct archive_walk *w)
 	return true;
 }
 
+/* Could it be what it says, and may all of it pass? */
+static bool
+is_plausible(const struct archive_gate *gate, const struct item *item, uint64_t len)
+{
+	const struct view *v = view_of(item);
+
+	if (!item->found || v->open || v->packed > len - item->data ||
+	    !gate_open(gate, v->size))
+		return false;
+	return v->method == METHOD_STORED ? v->packed == v->size :
+	    v->method == METHOD_DEFLATED && v->size / DEFLATE_RATIO <= v->packed;
+}
+
+static bool
+inflate_whole(struct archive_state *state, struct span packed, struct span *data)
+{
+	uint8_t *room = inflated_room(state, data->len);
+	size_t used;
+
+	data->ptr = room;
+	return room != NULL && libdeflate_deflate_decompress_ex(inflater_of(state),
+	    packed.ptr, packed.len, room, data->len, &used, NULL) == LIBDEFLATE_SUCCESS &&
+	    used == packed.len;
+}
+
+static bool
+zip_whole(struct archive_walk *w, struct span *data)
+{
+	struct archive_state *state = w->state;
+	const struct item *item = state->zip->items[state->zip->at - 1];
+	const struct view *v = view_of(item);
+
+	if (inflater_of(state) == NULL || !is_plausible(&state->gate, item, state->bytes.len))
+		return false;
+	struct span packed = span_slice(state->bytes, (size_t)item->data,
+	    (size_t)(item->data + v->packed));
+
+	*data = (struct span){ packed.ptr, (size_t)v->size };
+	return (v->method == METHOD_STORED || inflate_whole(state, packed, data)) &&
+	    libdeflate_crc32(0, data->ptr, data->len) == v->crc;
+}
+
 static void
 zip_end(struct archive_walk *w)
 {
 	struct archive_zip *z = w->state->zip;
-	const struct view *v = view_of(&z->items[z->at - 1]);
+	const struct view *v = view_of(z->items[z->at - 1]);
 
 	/* Nothing was told that it could differ from. */
 	if (v->open)
@@ -718,4 +772,4 @@ zip_end(struct archive_walk *w)
 	reader_close(&w->state->reader);
 }
 
-const struct archive_ops archive_zip_ops = { zip_next, zip_begin, zip_end };
+const struct archive_ops archive_zip_ops = { zip_next, zip_begin, zip_end, zip_whole };

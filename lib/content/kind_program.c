@@ -20,15 +20,18 @@ static const enum file_type types[LANGUAGES] = {
 #define SCORE_ENOUGH 8
 #define STATEMENT_BYTES 120     /* looked at behind a common word */
 
-struct word { const char *text; uint8_t language, first, inside; };
+struct word { const char *text; uint8_t length, language, first, inside; };
 
 static const struct word words[] = {
-#define WORD(text, language, first, inside) { text, language, first, inside },
+#define WORD(text, language, first, inside) \
+	{ text, sizeof(text) - 1, language, first, inside },
 #include "lib/content/program_list.h"
 #undef WORD
 };
 
-struct scan { unsigned score[LANGUAGES]; bool start; };
+struct scan { unsigned score[LANGUAGES]; bool start; uint8_t starts[257]; };
+
+_Static_assert(COUNT_OF(words) < 256, "starts of words");
 
 static bool
 in_word(uint8_t c)
@@ -36,34 +39,36 @@ in_word(uint8_t c)
 	return is_alpha(c) || is_digit(c) || c == '_' || c == '-';
 }
 
-static int
-compare(struct span have, const char *want)
+static bool
+is_word(struct span have, const struct word *w)
 {
-	for (size_t i = 0; i < have.len; i++) {
-		uint8_t a = to_lower(have.ptr[i]), b = (uint8_t)want[i];
+	for (size_t i = 0; i < have.len; i++)
+		if (to_lower(have.ptr[i]) != (uint8_t)w->text[i])
+			return false;
+	return true;
+}
 
-		if (a != b)
-			return a < b ? -1 : 1;
+/* The list is sorted: where the words with a first byte begin, and behind the last. */
+static void
+index_words(uint8_t starts[257])
+{
+	size_t at = 0;
+
+	for (size_t c = 0; c < 257; c++) {
+		while (at < COUNT_OF(words) && (uint8_t)words[at].text[0] < c)
+			at++;
+		starts[c] = (uint8_t)at;
 	}
-	return want[have.len] == 0 ? 0 : -1;
 }
 
 static const struct word *
-find_word(struct span have)
+find_word(const struct scan *sc, struct span have)
 {
-	size_t low = 0, high = COUNT_OF(words);
+	uint8_t first = to_lower(have.ptr[0]);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = compare(have, words[middle].text);
-
-		if (order == 0)
-			return &words[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
+	for (size_t i = sc->starts[first]; i < sc->starts[first + 1]; i++)
+		if (words[i].length == have.len && is_word(have, &words[i]))
+			return &words[i];
 	return NULL;
 }
 
@@ -95,7 +100,7 @@ fits(const struct word *w, struct span rest)
 static void
 score_word(struct scan *sc, struct span word, struct span rest)
 {
-	const struct word *w = find_word(word);
+	const struct word *w = find_word(sc, word);
 
 	if (w == NULL)
 		return;
@@ -172,6 +177,7 @@ kind_program(struct span s)
 	struct scan sc = { 0 };
 	size_t best = LANGUAGE_NONE;
 
+	index_words(sc.starts);
 	score_words(&sc, s);
 	score_lines(&sc, s);
 	for (size_t i = 1; i < LANGUAGES; i++)

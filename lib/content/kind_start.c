@@ -7,12 +7,12 @@
 bool
 kind_line(struct span *rest, struct span *line)
 {
-	size_t n = 0;
+	size_t n;
 
 	if (rest->len == 0)
 		return false;
-	while (n < rest->len && rest->ptr[n] != '\n' && rest->ptr[n] != '\r')
-		n++;
+	n = span_find(*rest, '\n');
+	n = span_find(span_slice(*rest, 0, n), '\r');
 	*line = span_slice(*rest, 0, n);
 	if (n + 1 < rest->len && rest->ptr[n] == '\r' && rest->ptr[n + 1] == '\n')
 		n++;
@@ -30,18 +30,28 @@ kind_skip(struct span s)
 	return span_slice(s, n, s.len);
 }
 
+/* Where a word with this first byte may begin, at or after `from`. */
+static size_t
+next_start(struct span s, size_t from, uint8_t first)
+{
+	if (!is_alpha(first))
+		return from + span_find(span_slice(s, from, s.len), first);
+	while (from < s.len && to_lower(s.ptr[from]) != first)
+		from++;
+	return from;
+}
+
 bool
 kind_holds(struct span s, const char *words, size_t reach)
 {
 	struct span want = span_text(words);
-	uint8_t lower = to_lower((uint8_t)words[0]);
-	uint8_t upper = is_alpha(lower) ? lower & 0xdf : lower;
+	uint8_t first = to_lower((uint8_t)words[0]);
 
 	if (s.len > reach)
 		s.len = reach;
-	for (size_t i = 0; i + want.len <= s.len; i++)
-		if ((s.ptr[i] == lower || s.ptr[i] == upper) &&
-		    span_starts_nocase(span_slice(s, i, s.len), want))
+	for (size_t i = next_start(s, 0, first); i + want.len <= s.len;
+	    i = next_start(s, i + 1, first))
+		if (span_starts_nocase(span_slice(s, i, s.len), want))
 			return true;
 	return false;
 }

@@ -6,6 +6,8 @@
 #include "lib/base/buf.h"
 #include "lib/content/letter.h"
 #include "lib/content/script.h"
+#include "lib/mime/block.h"
+#include "lib/mime/lane.h"
 #include <idn2.h>
 #include <libpsl.h>
 #include <stdio.h>
@@ -165,6 +167,15 @@ unescape(struct span s, uint8_t out[LINK_HOST_BYTES + 1], unsigned *flags)
 {
 	size_t to = 0;
 
+	if (span_find(s, '%') == s.len) {
+		if (s.len > LINK_HOST_BYTES)
+			return 0;
+		for (size_t i = 0; i < s.len; i++)
+			out[i] = to_lower(s.ptr[i]);
+		out[s.len] = '\0';
+		return s.len;
+	}
+
 	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
 
@@ -266,19 +277,15 @@ read_ip6(struct link *l, struct span host, struct arena *arena)
 		l->flags |= LINK_IP_ODD;
 }
 
-static bool
-is_ascii(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] >= 0x80)
-			return false;
-	return true;
-}
+static const bool host_bytes[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true,
+	['_'] = true, ['.'] = true,
+};
 
 static bool
 is_host_byte(uint8_t c)
 {
-	return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
+	return host_bytes[c];
 }
 
 static bool
@@ -294,10 +301,11 @@ is_host(struct span s)
 static bool
 has_a_label(struct span host)
 {
-	for (size_t i = 0; i + 4 <= host.len; i++)
-		if ((i == 0 || host.ptr[i - 1] == '.') &&
-		    memcmp(host.ptr + i, "xn--", 4) == 0)
+	for (size_t at = 0; at + 4 <= host.len; at++) {
+		if (memcmp(host.ptr + at, "xn--", 4) == 0)
 			return true;
+		at += span_find(span_slice(host, at, host.len), '.');
+	}
 	return false;
 }
 
@@ -333,7 +341,7 @@ read_name(struct link *l, struct span host, struct arena *arena)
 	uint8_t *ascii = NULL;
 	char text[LINK_HOST_BYTES + 1];
 
-	if (!is_ascii(host) && idn2_lookup_u8(host.ptr, &ascii,
+	if (block_eight_bit(host) && idn2_lookup_u8(host.ptr, &ascii,
 	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK)
 		host = span_text((const char *)ascii);
 	host = drop_last_dot(host);
@@ -415,11 +423,9 @@ read_port(struct link *l, struct span digits)
 static size_t
 behind_last_at(struct span s)
 {
-	size_t i = s.len;
+	const uint8_t *at = s.len > 0 ? memrchr(s.ptr, '@', s.len) : NULL;
 
-	while (i > 0 && s.ptr[i - 1] != '@')
-		i--;
-	return i;
+	return at != NULL ? (size_t)(at - s.ptr) + 1 : 0;
 }
 
 /* user@host:port */
@@ -516,7 +522,10 @@ scheme_length(struct span url)
 	return i < url.len && url.ptr[i] == ':' ? i : 0;
 }
 
-/* Without what browsers leave out; at most max bytes. */
+/* What browsers leave out. */
+static const bool left_out[256] = { ['\t'] = true, ['\n'] = true, ['\r'] = true };
+
+/* Without it; at most max bytes. */
 static void
 keep_url(struct link *l, struct span url, size_t max, struct arena *arena)
 {
@@ -529,11 +538,10 @@ keep_url(struct link *l, struct span url, size_t max, struct arena *arena)
 	size_t n = 0;
 
 	for (size_t i = 0; i < url.len; i++) {
-		uint8_t c = url.ptr[i];
-
-		if (c != '\t' && c != '\n' && c != '\r')
-			p[n++] = c;
+		p[n] = url.ptr[i];
+		n += !left_out[url.ptr[i]];
 	}
+	p[n] = '\0';
 	if (n < url.len)
 		l->flags |= LINK_ODD;
 	l->url = (struct span){ p, n };
@@ -616,9 +624,8 @@ link_read(struct link *l, struct span url, size_t max, const struct link *base,
 
 /* --- addresses in text ------------------------------------------------------------ */
 
-/* 1: ends a word.  2: a word without one of these is no address. */
-static const uint8_t word_bytes[256] = {
-	[0 ... ' '] = 1, ['<'] = 1, ['>'] = 1, ['"'] = 1, ['`'] = 1, ['.'] = 2, [':'] = 2,
+static const bool ends_word[256] = {
+	[0 ... ' '] = true, ['<'] = true, ['>'] = true, ['"'] = true, ['`'] = true,
 };
 
 /* Without the punctuation that belongs to the sentence; a bracket stays if it was opened
@@ -755,19 +762,34 @@ look_at(struct link_find *f, struct span t, size_t at, const struct suffixes *s)
 	return true;
 }
 
+/* The next '.' or ':', without one of which no word is an address; or the end. */
+static size_t
+next_mark(struct span t, size_t at)
+{
+	size_t hit = LANE_BYTES;
+
+	for (; hit == LANE_BYTES && t.len - at >= LANE_BYTES; at += hit) {
+		lane v = lane_load(t.ptr + at);
+
+		hit = lane_first((lane)((v == '.') | (v == ':')));
+	}
+	while (at < t.len && t.ptr[at] != '.' && t.ptr[at] != ':')
+		at++;
+	return at;
+}
+
 bool
 link_next(struct link_find *f, const struct suffixes *s)
 {
 	while (f->at < f->text.len) {
-		size_t from = f->at;
-		uint8_t marked = 0;
+		size_t from = next_mark(f->text, f->at), to = from;
 
-		for (; f->at < f->text.len && word_bytes[f->text.ptr[f->at]] != 1; f->at++)
-			marked |= word_bytes[f->text.ptr[f->at]];
-		size_t to = f->at++;
-
-		if (marked != 0 && to - from > 3 &&
-		    look_at(f, span_slice(f->text, from, to), from, s))
+		while (from > f->at && !ends_word[f->text.ptr[from - 1]])
+			from--;
+		while (to < f->text.len && !ends_word[f->text.ptr[to]])
+			to++;
+		f->at = to + 1;
+		if (to - from > 3 && look_at(f, span_slice(f->text, from, to), from, s))
 			return true;
 	}
 	return false;

@@ -18,6 +18,8 @@ cookie(struct magic *m)
 	MAGIC_NO_CHECK_APPTYPE | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_TEXT | \
 	MAGIC_NO_CHECK_CDF | MAGIC_NO_CHECK_CSV | MAGIC_NO_CHECK_TOKENS | \
 	MAGIC_NO_CHECK_ENCODING | MAGIC_NO_CHECK_JSON)
+#define NOISE_BYTES     64
+#define NOISE_DIFFERENT 48
 /* Without a path libmagic reads /etc/magic and the user's own files as well. */
 #define MAGIC_DATABASE "/usr/share/misc/magic.mgc"
 
@@ -48,21 +50,42 @@ magic_destroy(struct magic **m)
 	*m = NULL;
 }
 
-bool
+/* What is compressed or encrypted from its first bytes on has no mark to know it by: of 64
+   random bytes 57 are different, of a header's hardly as many. */
+static bool
+is_noise(struct span head)
+{
+	bool seen[256] = { false };
+	unsigned different = 0;
+
+	for (size_t i = 0; i < NOISE_BYTES && i < head.len; i++) {
+		different += !seen[head.ptr[i]];
+		seen[head.ptr[i]] = true;
+	}
+	return different >= NOISE_DIFFERENT;
+}
+
+enum magic_answer
 magic_ask(struct magic *m, struct span head, char media[MAGIC_MEDIA_BYTES],
     enum file_type *type)
 {
 	size_t len = head.len < MAGIC_HEAD_BYTES ? head.len : MAGIC_HEAD_BYTES;
-	const char *said = len > 0 ? magic_buffer(cookie(m), head.ptr, len) : NULL;
-	struct span text = said != NULL ? span_text(said) : SPAN_NONE;
+
+	if (len == 0 || is_noise(head))
+		return MAGIC_UNKNOWN;
+	const char *said = magic_buffer(cookie(m), head.ptr, len);
+
+	if (said == NULL)
+		return MAGIC_FAILED;
+	struct span text = span_text(said);
 
 	if (text.len >= MAGIC_MEDIA_BYTES || span_find(text, '/') == text.len ||
 	    span_equal_nocase(text, SPAN_LIT("application/octet-stream")))
-		return false;
+		return MAGIC_UNKNOWN;
 	memcpy(media, text.ptr, text.len);
 	media[text.len] = 0;
 	*type = file_type_of_media_type(text);
-	return true;
+	return MAGIC_KNOWN;
 }
 #else
 
@@ -77,10 +100,10 @@ magic_destroy(struct magic **m)
 {
 }
 
-bool
+enum magic_answer
 magic_ask(struct magic *m, struct span head, char media[MAGIC_MEDIA_BYTES],
     enum file_type *type)
 {
-	return false;
+	return MAGIC_UNKNOWN;
 }
 #endif

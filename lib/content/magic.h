@@ -2,7 +2,8 @@
  * magic.h - a second opinion by libmagic, for binary content that type.h does not know.
  *
  * It costs some hundred microseconds a question, so it is asked for FILE_UNKNOWN only,
- * and at most MAGIC_ASKS times a mail; the caller counts.  The database is loaded by
+ * and at most MAGIC_ASKS times a mail; the caller counts.  Content that is noise from its
+ * first bytes on is not known at once.  The database is loaded by
  * magic_create, before the sandbox; asking opens nothing, starts nothing, unpacks
  * nothing. Built without libmagic, magic_create fails with ST_PERM.
  */
@@ -22,10 +23,14 @@ struct magic;
 enum status magic_create(struct magic **, const char *database, struct error *);
 void magic_destroy(struct magic **);
 
-/*
- * False if libmagic does not know it either.  `media` gets its media type as text; *type
- * ours for it, FILE_UNKNOWN where we have no such row.
- */
-bool magic_ask(struct magic *, struct span head, char media[MAGIC_MEDIA_BYTES],
+enum magic_answer {
+	MAGIC_UNKNOWN = 0,      /* libmagic does not know it either */
+	MAGIC_KNOWN,
+	MAGIC_FAILED,           /* it could not look: memory        */
+};
+
+/* `media` gets its media type as text; *type ours for it, FILE_UNKNOWN where we have no
+   such row.  Both stay as they are unless it is known. */
+enum magic_answer magic_ask(struct magic *, struct span head, char media[MAGIC_MEDIA_BYTES],
     enum file_type *type);
 #endif

@@ -1,11 +1,12 @@
 /*
  * signature.c - see signature.h.
  *
- * Both test strings hold ANCHOR, which ordinary content does not: one memmem finds the
- * candidates for both, and a comparison around each decides.
+ * Both test strings hold ANCHOR in the middle, which ordinary content does not: where one
+ * may be, memmem looks for it, and a comparison around it decides.
  */
 #include "lib/content/signature.h"
 #include "lib/base/arena.h"
+#include "lib/mime/lane.h"
 
 /* In two parts, so that no scanner takes our own program for the test file. */
 static const char eicar[] = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-"
@@ -46,17 +47,58 @@ try_anchor(struct signature_search *s, struct span bytes, size_t p, uint64_t at)
 	}
 }
 
-static void
-search(struct signature_search *s, struct span bytes, uint64_t at)
+/*
+ * If an anchor begins less than STEP behind p, then the lane in the middle of the step is
+ * inside a string: one byte there that is in neither rules it out.  Text has blanks and
+ * small letters everywhere, and what is not text has bytes of all kinds.
+ */
+#define STEP 48u
+_Static_assert(STEP == 3 * LANE_BYTES && STEP - LANE_BYTES < 34, "inside the string");
+
+/* Of eight bytes of a string one at most is '}'; the others are below '`'.  (Bits 6 and 5
+   are those of small letters.) */
+static inline bool
+may_be_inside(const uint8_t *p)
 {
-	size_t from = 0;
+	const uint64_t each = 0x0101010101010101u;
+	uint64_t word, odd;
+
+	memcpy(&word, p, sizeof word);
+	odd = (word & 0x80 * each) | (word & word << 1 & 0x40 * each);
+	return (odd & (odd - 1)) == 0;
+}
+
+static inline bool
+may_have_anchor(const uint8_t *p)
+{
+	if (!may_be_inside(p + LANE_BYTES))
+		return false;
+	lane v = lane_load(p + LANE_BYTES);
+
+	/* '!' to '^' and '}': all of theirs, and some more. */
+	return !lane_any((lane)(((v < '!') | (v > '^')) & (v != '}')));
+}
+
+/* Anchors that begin less than STEP behind `from`. */
+static void
+search_step(struct signature_search *s, struct span bytes, size_t from, uint64_t at)
+{
+	const size_t most = STEP + ANCHOR_BYTES - 1;
+	size_t end = bytes.len - from < most ? bytes.len : from + most;
 	const uint8_t *p;
 
-	while (bytes.len - from >= ANCHOR_BYTES && (p = memmem(bytes.ptr + from,
-	    bytes.len - from, anchor, ANCHOR_BYTES)) != NULL) {
+	while ((p = memmem(bytes.ptr + from, end - from, anchor, ANCHOR_BYTES)) != NULL) {
 		try_anchor(s, bytes, (size_t)(p - bytes.ptr), at);
 		from = (size_t)(p - bytes.ptr) + 1;
 	}
+}
+
+static void
+search(struct signature_search *s, struct span bytes, uint64_t at)
+{
+	for (size_t from = 0; from < bytes.len; from += STEP)
+		if (bytes.len - from <= STEP || may_have_anchor(bytes.ptr + from))
+			search_step(s, bytes, from, at);
 }
 
 /* What spans the cut: the kept end and as much of the new bytes. */

@@ -68,7 +68,8 @@ style_length(struct span s, float base, float *out)
 	else if (STARTS(s, "ex") || STARTS(s, "ch"))
 		*out *= base / 2;
 	for (size_t i = 0; i < COUNT_OF(units); i++)
-		if (span_starts_nocase(s, span_text(units[i].name)))
+		if (to_lower(s.ptr[0]) == (uint8_t)units[i].name[0] &&
+		    span_starts_nocase(s, span_text(units[i].name)))
 			*out *= units[i].pixels;
 	return true;
 }
@@ -443,7 +444,8 @@ style_apply(struct style *s, struct span d)
 
 	if (d.len == 0)
 		return;
-	if (memchr(d.ptr, '\\', d.len) != NULL || memmem(d.ptr, d.len, "/*", 2) != NULL)
+	if (memchr(d.ptr, '\\', d.len) != NULL || (memchr(d.ptr, '/', d.len) != NULL &&
+	    memmem(d.ptr, d.len, "/*", 2) != NULL))
 		d = (struct span){ plain, clean(d, plain) };
 	apply_plain(s, d);
 }
@@ -571,7 +573,8 @@ add_rule(struct style_sheet *sheet, struct span selector, struct span declaratio
 		return;
 	size_t slot = hash_name(key(selector)), n = sheet->count++;
 
-	sheet->rules[n] = (struct style_rule){ selector, declarations };
+	sheet->rules[n] = (struct style_rule){ .selector = selector,
+	    .declarations = declarations };
 	sheet->next[n] = 0;
 	/* Behind those of its name: later rules win. */
 	uint8_t *link = &sheet->slots[slot];
@@ -671,13 +674,35 @@ fits_tag(struct span selector, char mark, const struct html_tag *tag)
 	    span_text(html_element_name(tag->element)));
 }
 
+static bool
+same_style(const struct style *a, const struct style *b)
+{
+	return a->color == b->color && a->background == b->background &&
+	    a->font == b->font && a->indent == b->indent && a->hides == b->hides &&
+	    a->invisible == b->invisible && a->clips == b->clips &&
+	    a->placed == b->placed && a->width == b->width && a->height == b->height &&
+	    a->offset == b->offset && a->gone == b->gone;
+}
+
+static void
+apply_rule(struct style_rule *r, struct style *s)
+{
+	if (!r->used || !same_style(&r->before, s)) {
+		r->used = true;
+		r->before = *s;
+		style_apply(s, r->declarations);
+		r->after = *s;
+	}
+	*s = r->after;
+}
+
 /* Many long rules on many tags would cost their product: what is applied is counted. */
 static void
 apply_named(struct style_sheet *sheet, struct span name, char mark,
     const struct html_tag *tag, struct style *s)
 {
 	for (size_t i = sheet->slots[hash_name(name)]; i != 0; i = sheet->next[i - 1]) {
-		const struct style_rule *r = &sheet->rules[i - 1];
+		struct style_rule *r = &sheet->rules[i - 1];
 
 		sheet->applied += 16;
 		if (sheet->applied > STYLE_APPLIED)
@@ -686,7 +711,7 @@ apply_named(struct style_sheet *sheet, struct span name, char mark,
 		    !fits_tag(r->selector, mark, tag))
 			continue;
 		sheet->applied += r->declarations.len;
-		style_apply(s, r->declarations);
+		apply_rule(r, s);
 	}
 }
 

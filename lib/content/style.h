@@ -46,7 +46,12 @@ bool style_color(struct span, uint32_t *);
 /* A number with a unit, as pixels; relative ones by `base`.  False if it is none. */
 bool style_length(struct span, float base, float *);
 
-struct style_rule { struct span selector, declarations; };
+/* What the declarations made of a style the last time is kept: it is mostly the same one. */
+struct style_rule {
+	struct span  selector, declarations;
+	bool         used;
+	struct style before, after;
+};
 struct style_sheet {
 	size_t            bytes;        /* of the blocks so far                        */
 	size_t            applied;      /* bytes of declarations, against STYLE_APPLIED */

@@ -8,10 +8,12 @@
 #include "lib/content/letter.h"
 #include "lib/content/style.h"
 #include "lib/mime/charset.h"
+#include "lib/mime/lane.h"
 
 #define DEPTH 256u
 #define ALT_BYTES 256u
 #define ANCHOR_BYTES 512u
+#define RUN_BYTES 4096u         /* of words put at once */
 
 enum gap { GAP_NONE = 0, GAP_BLANK, GAP_LINE };
 
@@ -34,7 +36,7 @@ struct reader {
 	const struct suffixes *suffixes;
 	struct arena *arena;
 	struct paper visible, hidden, title;
-	struct open stack[DEPTH];
+	struct open *stack;                     /* of DEPTH; only HTML has it         */
 	size_t   depth;                         /* of the stack, at least 1           */
 	uint32_t over, over_hidden;             /* elements beyond; where hidden began */
 	unsigned over_hides;
@@ -42,7 +44,7 @@ struct reader {
 	unsigned hides;
 	enum html_element raw;
 	struct buf sheet_text;
-	struct style_sheet sheet;
+	struct style_sheet *sheet;
 	struct link *links;
 	struct place *places;
 	size_t   count, cap;
@@ -53,8 +55,9 @@ struct reader {
 
 /* --- paper ------------------------------------------------------------------------ */
 
-static void
-put(struct paper *p, struct span s)
+/* What of s there is room for. */
+static struct span
+fitting(struct paper *p, struct span s)
 {
 	size_t room = p->max - buf_len(&p->buf);
 
@@ -66,7 +69,13 @@ put(struct paper *p, struct span s)
 		s.len = room;
 		p->max = buf_len(&p->buf) + room;
 	}
-	buf_add(&p->buf, s);
+	return s;
+}
+
+static void
+put(struct paper *p, struct span s)
+{
+	buf_add(&p->buf, fitting(p, s));
 }
 
 static void
@@ -129,13 +138,70 @@ is_space(uint8_t c)
 	return c <= ' ' || c == 0x7f;
 }
 
+/* Is the byte at n, not the first, of a run: no stop, or a blank between two words? */
+static bool
+is_of_run(struct span s, size_t n)
+{
+	return !stops[s.ptr[n]] ||
+	    (s.ptr[n] == ' ' && n + 1 < s.len && !stops[s.ptr[n + 1]]);
+}
+
+/* The run that the first byte begins; ASCII goes by in lanes. */
+static size_t
+run_length(struct span s)
+{
+	size_t n = 1;
+
+	while (n < s.len) {
+		size_t hit = LANE_BYTES;
+
+		for (; hit == LANE_BYTES && s.len - n > LANE_BYTES; n += hit) {
+			lane v = lane_load(s.ptr + n), next = lane_load(s.ptr + n + 1);
+
+			hit = lane_first((lane)((v < ' ') | (v > '~') |
+			    ((v == ' ') & ((next <= ' ') | (next > '~')))));
+		}
+		if (!is_of_run(s, n))
+			break;
+		for (n++; n < s.len && (s.ptr[n] >= 0x80 || s.len - n <= LANE_BYTES) &&
+		    is_of_run(s, n); n++)
+			;
+	}
+	return n;
+}
+
+static size_t
+word_length(struct span s)
+{
+	size_t n = 1;
+
+	while (n < s.len && !stops[s.ptr[n]])
+		n++;
+	return n;
+}
+
+/* As many words of the run as fit; one that may not fit stands alone, to be cut. */
+static size_t
+words_length(struct span s, size_t room)
+{
+	size_t most = s.len < RUN_BYTES ? s.len : RUN_BYTES, n;
+
+	most = most < room ? most : room;
+	n = most > 0 ? run_length(span_slice(s, 0, most)) : 0;
+	if (n < most || n == s.len)
+		return n > 0 ? n : word_length(s);
+	while (n > 0 && s.ptr[n - 1] != ' ')
+		n--;
+	return n > 0 ? n - 1 : word_length(s);
+}
+
 /* Folds white space; `lines`: newlines stay. */
 static void
 fold(struct paper *p, struct span s, bool lines, uint32_t *invisible)
 {
 	for (size_t i = 0; i < s.len;) {
 		struct span rest = span_slice(s, i, s.len);
-		size_t n = 0;
+		size_t n = 0, room;
 		bool blank = false;
 
 		if (is_space(s.ptr[i])) {
@@ -151,8 +217,8 @@ fold(struct paper *p, struct span s, bool lines, uint32_t *invisible)
 			i += n;
 			continue;
 		}
-		for (n = 1; n < rest.len && !stops[rest.ptr[n]]; n++)
-			;
+		room = p->max - buf_len(&p->buf);
+		n = words_length(rest, room > 0 ? room - 1 : 0);  /* a gap first */
 		put_run(p, span_slice(rest, 0, n));
 		i += n;
 	}
@@ -637,7 +703,7 @@ style_of(struct reader *r, const struct html_tag *t)
 		if (t->element == HTML_BODY)
 			style_color(v[HTML_AT_TEXT], &s.color);
 	}
-	style_sheet_apply(&r->sheet, t, &s);
+	style_sheet_apply(r->sheet, t, &s);
 	style_apply(&s, v[HTML_AT_STYLE]);
 	style_settle(&s);
 	if (v[HTML_AT_HIDDEN].ptr != NULL)
@@ -692,7 +758,7 @@ end_raw(struct reader *r)
 		struct span block = buf_span(&r->sheet_text);
 
 		add_style_links(r, block);
-		style_sheet_add(&r->sheet, block, r->arena);
+		style_sheet_add(r->sheet, block, r->arena);
 		buf_take(&r->sheet_text, block.len);
 	}
 	r->raw = HTML_OTHER;
@@ -772,8 +838,6 @@ reader_create(struct content_text *out, const struct content_limits *limits,
 	r->visible.max = limits->text;
 	r->hidden.max = limits->hidden;
 	r->title.max = limits->title;
-	r->stack[0].style = style_first();
-	r->depth = 1;
 	return r;
 }
 
@@ -784,6 +848,8 @@ reader_destroy(struct reader *r)
 	buf_free(&r->hidden.buf);
 	buf_free(&r->title.buf);
 	buf_free(&r->sheet_text);
+	free(r->sheet);
+	free(r->stack);
 	free(r->links);
 	free(r->places);
 	free(r);
@@ -839,7 +905,6 @@ finish(struct reader *r)
 	struct content_text *out = r->out;
 	size_t at = 0, anchors = r->count;
 
-	out->visible = arena_span(r->arena, buf_span(&r->visible.buf));
 	out->hidden = arena_span(r->arena, buf_span(&r->hidden.buf));
 	out->title = arena_span(r->arena, buf_span(&r->title.buf));
 	out->visible_bytes = r->visible.seen;
@@ -869,6 +934,10 @@ read_html(struct reader *r, struct span text)
 {
 	struct html *html = must_alloc(sizeof *html);
 
+	r->stack = must_realloc(NULL, DEPTH * sizeof *r->stack);
+	r->stack[0] = (struct open){ HTML_OTHER, style_first() };
+	r->depth = 1;
+	r->sheet = must_alloc(sizeof *r->sheet);
 	html_init(html, &r->handler);
 	html_feed(html, text);
 	html_finish(html);
@@ -876,6 +945,7 @@ read_html(struct reader *r, struct span text)
 	if (r->raw == HTML_STYLE)
 		end_raw(r);
 	r->out->counts.odd = html->odd;
+	r->out->visible = arena_span(r->arena, buf_span(&r->visible.buf));
 	free(html);
 }
 
@@ -925,19 +995,24 @@ is_utf8_already(struct span bytes, struct span charset)
 	    span_equal_nocase(charset, SPAN_LIT("us-ascii"))) && utf8_valid(bytes) == bytes.len;
 }
 
+/* `kept`: the caller keeps the text, so that it can be lent. */
 static void
-read_text(struct reader *r, struct span text, bool is_html)
+read_text(struct reader *r, struct span text, bool is_html, bool kept)
 {
+	struct content_text *out = r->out;
+
 	if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
 		text = span_slice(text, 3, text.len);
 	if (text.len > r->limits->bytes) {
 		text = shorter(text, r->limits->bytes);
-		r->out->cut |= CONTENT_CUT_BYTES;
+		out->cut |= CONTENT_CUT_BYTES;
 	}
 	if (is_html)
 		read_html(r, text);
 	else
-		put(&r->visible, text);
+		out->visible = fitting(&r->visible, text);
+	if (!is_html && (!kept || text.len == 0))
+		out->visible = arena_span(r->arena, out->visible);
 	finish(r);
 }
 
@@ -957,11 +1032,11 @@ content_text(struct content_text *out, struct span bytes, struct span charset, b
 	struct reader *r = reader_create(out, limits, tools, arena);
 
 	if (is_utf8_already(bytes, charset)) {
-		read_text(r, bytes, is_html);
+		read_text(r, bytes, is_html, true);
 	} else {
 		out->bad_charset = !charset_convert(tools->charsets, charset, bytes,
 		    limits->bytes, &converted);
-		read_text(r, buf_span(&converted), is_html);
+		read_text(r, buf_span(&converted), is_html, false);
 	}
 	reader_destroy(r);
 	buf_free(&converted);

@@ -81,7 +81,8 @@ struct content_text {
 };
 
 /* Reads the decoded bytes of a text part.  `charset` is what the part declares; if that is
-   empty, a byte order mark or the HTML's own word counts.  All of it lives in the arena. */
+   empty, a byte order mark or the HTML's own word counts.  What is kept lives in the arena,
+   but the visible text of plain UTF-8 is a piece of `bytes`. */
 void content_text(struct content_text *, struct span bytes, struct span charset, bool is_html,
     const struct content_limits *, const struct content_tools *, struct arena *);
 #endif

@@ -7,6 +7,7 @@
  * that has hardly any of the punctuation of programs is not guessed at.
  */
 #include "lib/content/kind.h"
+#include "lib/mime/lane.h"
 
 #define TEXT_CODE_MARKS 3       /* fewer of ( ) { } = ; $ @ % and it is prose */
 
@@ -18,23 +19,55 @@ static const uint8_t byte_kinds[256] = {
 	['~' ... 0xff] = 1,
 };
 
-/* A few stray controls do not make binary of a text, a NUL does.  Counts the marks of
-   programs.  Of random bytes every eleventh is no text. */
-static bool
-is_plain(struct span s, size_t *marks)
-{
-	size_t strays = 0;
+struct tally { size_t strays, marks; bool nul; };
 
-	*marks = 0;
+static void
+tally_bytes(struct tally *t, struct span s)
+{
 	for (size_t i = 0; i < s.len; i++) {
 		const uint8_t kind = byte_kinds[s.ptr[i]];
 
-		if (s.ptr[i] == 0)
-			return false;
-		strays += kind == 0;
-		*marks += kind == 2;
+		t->nul |= s.ptr[i] == 0;
+		t->strays += kind == 0;
+		t->marks += kind == 2;
 	}
-	return s.len > 0 && strays <= (s.len < 200 ? 0 : s.len / 50);
+}
+
+/* Has a step of bytes something of kind 0, or of kind 2?  The same as the table. */
+static bool
+has_stray(lane v)
+{
+	return lane_first((lane)((v < 32) & ((v - 7) >= 7) & ((v - 26) >= 2))) < LANE_BYTES;
+}
+
+static bool
+has_mark(lane v)
+{
+	lane pair = v & 0xfe;
+
+	return lane_first((lane)((pair == '$') | (pair == '(') | ((v - ';') < 3) |
+	    (v == '@') | (v == '{') | (v == '}'))) < LANE_BYTES;
+}
+
+/* A few stray controls do not make binary of a text, a NUL does.  Of random bytes every
+   eleventh is no text.  Marks of programs are counted until they are enough. */
+static bool
+is_plain(struct span s, size_t *marks)
+{
+	const size_t most = s.len < 200 ? 0 : s.len / 50;
+	struct tally t = { 0 };
+	size_t i = 0;
+
+	for (; i + LANE_BYTES <= s.len && !t.nul && t.strays <= most; i += LANE_BYTES) {
+		lane v = lane_load(s.ptr + i);
+
+		if (has_stray(v) || (t.marks < TEXT_CODE_MARKS && has_mark(v)))
+			tally_bytes(&t, span_slice(s, i, i + LANE_BYTES));
+	}
+	if (!t.nul && t.strays <= most)
+		tally_bytes(&t, span_slice(s, i, s.len));
+	*marks = t.marks;
+	return s.len > 0 && !t.nul && t.strays <= most;
 }
 
 struct wide { unsigned bytes; bool big; };

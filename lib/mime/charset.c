@@ -6,6 +6,8 @@
  */
 #include "lib/mime/charset.h"
 #include "lib/base/arena.h"
+#include "lib/mime/block.h"
+#include "lib/mime/lane.h"
 #include "lib/mime/table.h"
 #include <errno.h>
 #include <iconv.h>
@@ -183,13 +185,80 @@ utf8_length(struct span s)
 	return n;
 }
 
+/* How many bytes of ASCII there are at the front. */
+static size_t
+ascii_length(struct span s)
+{
+	size_t n = 0, hit = LANE_BYTES;
+
+	for (; hit == LANE_BYTES && s.len - n >= LANE_BYTES; n += hit)
+		hit = lane_first(lane_load(s.ptr + n) & 0x80);
+	while (n < s.len && s.ptr[n] < 0x80)
+		n++;
+	return n;
+}
+
+/*
+ * What may come next, as a number of bits: a row a byte has the next state of every state at
+ * its place, so that a step is one shift, and text of any language takes the same time.  One
+ * of 1, 2, 3 bytes are wanted; or the second of a character that E0, ED, F0 or F4 begins
+ * (RFC 3629 section 4).
+ */
+enum { U_START = 0, U_BAD = 6, U_ONE = 12, U_TWO = 18, U_THREE = 24, U_E0 = 30, U_ED = 36,
+	U_F0 = 42, U_F4 = 48 };
+#define U_OF(state, next) ((uint64_t)(next) << (state))
+#define U_ALWAYS        U_OF(U_BAD, U_BAD)
+#define U_NEVER         (U_ALWAYS | U_OF(U_ONE, U_BAD) | U_OF(U_TWO, U_BAD) | \
+	U_OF(U_THREE, U_BAD) | U_OF(U_E0, U_BAD) | U_OF(U_ED, U_BAD) | U_OF(U_F0, U_BAD) | \
+	U_OF(U_F4, U_BAD))
+#define U_FIRST(next)   (U_NEVER | U_OF(U_START, next))
+/* A later byte; which of the last four it may follow. */
+#define U_LATER(e0, ed, f0, f4) (U_ALWAYS | U_OF(U_START, U_BAD) | U_OF(U_ONE, U_START) | \
+	U_OF(U_TWO, U_ONE) | U_OF(U_THREE, U_TWO) | U_OF(U_E0, (e0) ? U_ONE : U_BAD) | \
+	U_OF(U_ED, (ed) ? U_ONE : U_BAD) | U_OF(U_F0, (f0) ? U_TWO : U_BAD) | \
+	U_OF(U_F4, (f4) ? U_TWO : U_BAD))
+
+static const uint64_t utf8_rows[256] = {
+	[0 ... 0x7f] = U_FIRST(U_START), [0x80 ... 0x8f] = U_LATER(0, 1, 0, 1),
+	[0x90 ... 0x9f] = U_LATER(0, 1, 1, 0), [0xa0 ... 0xbf] = U_LATER(1, 0, 1, 0),
+	[0xc0 ... 0xc1] = U_FIRST(U_BAD), [0xc2 ... 0xdf] = U_FIRST(U_ONE),
+	[0xe0] = U_FIRST(U_E0), [0xe1 ... 0xec] = U_FIRST(U_TWO), [0xed] = U_FIRST(U_ED),
+	[0xee ... 0xef] = U_FIRST(U_TWO), [0xf0] = U_FIRST(U_F0),
+	[0xf1 ... 0xf3] = U_FIRST(U_THREE), [0xf4] = U_FIRST(U_F4),
+	[0xf5 ... 0xff] = U_FIRST(U_BAD),
+};
+
+/* Whole blocks, up to one that has something bad: where a character begins. */
+static size_t
+utf8_blocks(struct span s)
+{
+	uint64_t state = U_START;
+	size_t good = 0;
+
+	for (size_t i = 0; s.len - i >= BLOCK_STEP; i += BLOCK_STEP) {
+		if ((state & 63) != U_START || block_eight_bit(span_slice(s, i, i + BLOCK_STEP)))
+			for (size_t k = 0; k < BLOCK_STEP; k++)
+				state = utf8_rows[s.ptr[i + k]] >> (state & 63);
+		if ((state & 63) == U_BAD)
+			break;
+		if ((state & 63) == U_START)
+			good = i + BLOCK_STEP;
+	}
+	return good;
+}
+
 size_t
 utf8_valid(struct span s)
 {
-	size_t i = 0, n;
+	size_t i = utf8_blocks(s), n;
 
-	while (i < s.len && (n = utf8_length(span_slice(s, i, s.len))) > 0)
-		i += n;
+	for (; i < s.len; i += n) {
+		struct span rest = span_slice(s, i, s.len);
+
+		n = rest.ptr[0] < 0x80 ? ascii_length(rest) : utf8_length(rest);
+		if (n == 0)
+			break;
+	}
 	return i;
 }
 

@@ -2,7 +2,10 @@
  * decode.c - see decode.h; embedded.c finds files in text.
  */
 #include "lib/mime/decode.h"
+#include "lib/mime/base64.h"
 #include "lib/mime/binhex.h"
+#include "lib/mime/block.h"
+#include "lib/mime/lane.h"
 
 static enum status
 flush(struct decoder *d, struct error *err)
@@ -46,14 +49,6 @@ base64_value(uint8_t c)
 		return EQUALS;
 	return c == ' ' || (c >= '\t' && c <= '\r') ? BLANK : JUNK;
 }
-
-#define V(c) (uint8_t)((c) >= 'A' && (c) <= 'Z' ? (c) - 'A' : \
-	(c) >= 'a' && (c) <= 'z' ? (c) - 'a' + 26 : \
-	(c) >= '0' && (c) <= '9' ? (c) - '0' + 52 : (c) == '+' ? 62 : (c) == '/' ? 63 : 0xff)
-#define V4(c) V(c), V((c) + 1), V((c) + 2), V((c) + 3)
-#define V16(c) V4(c), V4((c) + 4), V4((c) + 8), V4((c) + 12)
-#define V64(c) V16(c), V16((c) + 16), V16((c) + 32), V16((c) + 48)
-static const uint8_t base64_table[256] = { V64(0), V64(64), V64(128), V64(192) };
 
 static void
 base64_group_end(struct decoder *d)
@@ -125,51 +120,57 @@ base64_byte(struct decoder *d, uint8_t c)
 	}
 }
 
-/* Whole groups without anything odd, while there is room for them. */
 static size_t
-base64_fast(struct decoder *d, struct span s, size_t i)
+smaller(uint64_t a, size_t b)
 {
-	size_t groups = (s.len - i) / 4, room = (sizeof d->made - d->made_len) / 3;
-	uint8_t *to = d->made + d->made_len;
-	const uint8_t *from = s.ptr + i;
+	return a < b ? (size_t)a : b;
+}
 
-	groups = groups < room ? groups : room;
-	if (d->limit - d->out < 3 * groups)
-		return i;
-	for (; groups > 0; groups--, from += 4, to += 3) {
-		uint32_t a = base64_table[from[0]], b = base64_table[from[1]];
-		uint32_t c = base64_table[from[2]], e = base64_table[from[3]];
+/* How many more bytes go into made[]. */
+static size_t
+room_left(const struct decoder *d)
+{
+	return smaller(d->limit - d->out, sizeof d->made - d->made_len);
+}
 
-		if (((a | b | c | e) & 0x80) != 0)
-			break;
-		uint32_t v = a << 18 | b << 12 | c << 6 | e;
+static void
+made_more(struct decoder *d, size_t n)
+{
+	d->made_len += n;
+	d->out += n;
+}
 
-		to[0] = (uint8_t)(v >> 16);
-		to[1] = (uint8_t)(v >> 8);
-		to[2] = (uint8_t)v;
-	}
-	d->out += (size_t)(to - d->made) - d->made_len;
-	d->made_len = (size_t)(to - d->made);
-	if (from > s.ptr + i)
-		d->newlines = 0;
-	return (size_t)(from - s.ptr);
+/* Between two groups, and none of what went before matters: newlines do not either. */
+static bool
+base64_between(const struct decoder *d)
+{
+	return d->held == 0 && d->places == 0 && !d->padded && !d->junk;
+}
+
+/* Lines of whole groups without anything odd, while there is room for them. */
+static size_t
+base64_run(struct decoder *d, struct span s)
+{
+	size_t room = room_left(d), groups, n;
+
+	room = room > BASE64_SLACK ? (room - BASE64_SLACK) / 3 : 0;
+	n = base64_lines(s, room, d->made + d->made_len, &groups);
+	made_more(d, 3 * groups);
+	return n;
 }
 
 static enum status
 base64_write(struct decoder *d, struct span s, struct error *err)
 {
-	for (size_t i = 0; i < s.len;) {
-		if (sizeof d->made - d->made_len < 8 && flush(d, err) != ST_OK)
+	for (size_t i = 0, n; i < s.len; i += n) {
+		if (sizeof d->made - d->made_len < BASE64_SLACK + 3 &&
+		    flush(d, err) != ST_OK)
 			return ST_TEMP;
-		if (d->held == 0 && d->places == 0 && !d->padded && !d->junk) {
-			size_t n = base64_fast(d, s, i);
-
-			if (n > i) {
-				i = n;
-				continue;
-			}
+		n = base64_between(d) ? base64_run(d, span_slice(s, i, s.len)) : 0;
+		if (n == 0) {
+			base64_byte(d, s.ptr[i]);
+			n = 1;
 		}
-		base64_byte(d, s.ptr[i++]);
 	}
 	return ST_OK;
 }
@@ -178,13 +179,12 @@ base64_write(struct decoder *d, struct span s, struct error *err)
 
 enum { QP_TEXT = 0, QP_EQUALS, QP_DIGIT, QP_SOFT };
 
-static int
+static inline int
 hex_value(uint8_t c)
 {
-	if (is_digit(c))
-		return c - '0';
-	c = to_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	uint8_t letter = (uint8_t)((c | 0x20) - 'a');
+
+	return is_digit(c) ? c - '0' : letter < 6 ? letter + 10 : -1;
 }
 
 static void
@@ -221,7 +221,6 @@ quoted_text(struct decoder *d, uint8_t c)
 		}
 		quoted_release(d);
 		decoder_put(d, c);
-		d->flaws |= c >= 0x80 ? DECODE_EIGHT_BIT : 0;
 	}
 }
 
@@ -279,14 +278,115 @@ quoted_byte(struct decoder *d, uint8_t c)
 	}
 }
 
+/* Copies what stands for itself, up to an escape or a line's end; the length.  As much of
+   `to` as s is long may be written. */
+static size_t
+quoted_plain(struct span s, uint8_t *to)
+{
+	size_t n = 0, hit = LANE_BYTES;
+
+	for (; hit == LANE_BYTES && s.len - n >= LANE_BYTES; n += hit) {
+		lane v = lane_load(s.ptr + n);
+
+		memcpy(to + n, &v, LANE_BYTES);
+		hit = lane_first((lane)((v == '=') | (v == '\r') | (v == '\n')));
+	}
+	while (n < s.len && s.ptr[n] != '=' && s.ptr[n] != '\r' && s.ptr[n] != '\n') {
+		to[n] = s.ptr[n];
+		n++;
+	}
+	return n;
+}
+
+/* A run of plain text at once, behind what is held; only the blanks it ends with, which may
+   not count, go the long way. */
+static size_t
+quoted_run(struct decoder *d, struct span s)
+{
+	size_t room = room_left(d), n, end;
+
+	if (room <= d->line_len)
+		return 0;
+	s.len = smaller(s.len, room - d->line_len);
+	n = end = quoted_plain(s, d->made + d->made_len + d->line_len);
+	while (end > 0 && is_blank(s.ptr[end - 1]))
+		end--;
+	if (n < s.len && s.ptr[n] == '=')
+		end = n;        /* they do count before an escape, whatever it is */
+	if (end > 0) {
+		quoted_release(d);
+		made_more(d, end);
+	}
+	for (size_t i = end; i < n; i++)
+		quoted_text(d, s.ptr[i]);
+	return n;
+}
+
+static bool
+is_soft(const uint8_t *p)
+{
+	return p[0] == '\r' && p[1] == '\n';
+}
+
+/* Whole escapes and soft line ends, as many as stand one behind the other. */
+static size_t
+quoted_escapes(struct decoder *d, struct span s)
+{
+	size_t i = 0, n = 0, room;
+	uint8_t *to;
+
+	if (s.len < 3 || (!is_soft(s.ptr + 1) &&
+	    (hex_value(s.ptr[1]) < 0 || hex_value(s.ptr[2]) < 0)))
+		return 0;
+	quoted_release(d);
+	room = room_left(d);
+	to = d->made + d->made_len;
+	for (; s.len - i >= 3 && s.ptr[i] == '=' && n < room; i += 3) {
+		int high = hex_value(s.ptr[i + 1]), low = hex_value(s.ptr[i + 2]);
+
+		if ((high | low) >= 0)
+			to[n++] = (uint8_t)(high << 4 | low);
+		else if (!is_soft(s.ptr + i + 1))
+			break;
+	}
+	made_more(d, n);
+	return i;
+}
+
+/* A line's end with no blanks before it. */
+static size_t
+quoted_newline(struct decoder *d, struct span s)
+{
+	if (s.len < 2 || !is_soft(s.ptr) || d->line_len > 0 || room_left(d) < 2)
+		return 0;
+	memcpy(d->made + d->made_len, s.ptr, 2);
+	made_more(d, 2);
+	return 2;
+}
+
+/* What stands for itself or is whole; 0: byte by byte. */
+static size_t
+quoted_piece(struct decoder *d, struct span s)
+{
+	if (d->state != QP_TEXT)
+		return 0;
+	return s.ptr[0] == '=' ? quoted_escapes(d, s) : s.ptr[0] == '\r' ?
+	    quoted_newline(d, s) : quoted_run(d, s);
+}
+
 static enum status
 quoted_write(struct decoder *d, struct span s, struct error *err)
 {
-	for (size_t i = 0; i < s.len; i++) {
+	d->flaws |= block_eight_bit(s) ? DECODE_EIGHT_BIT : 0;
+	for (size_t i = 0, n; i < s.len; i += n) {
 		if (sizeof d->made - d->made_len < sizeof d->line + 8 &&
 		    flush(d, err) != ST_OK)
 			return ST_TEMP;
-		quoted_byte(d, s.ptr[i]);
+		n = quoted_piece(d, span_slice(s, i, s.len));
+		if (n == 0) {
+			quoted_byte(d, s.ptr[i]);
+			n = 1;
+		}
 	}
 	return ST_OK;
 }
@@ -545,15 +645,36 @@ buf_sink_finish(struct sink *s, struct error *err)
 	return ST_OK;
 }
 
+/* What a body of base64 begins with goes straight to where it is wanted: mostly that is all
+   but its last line. */
+static size_t
+base64_begin(struct decoder *d, struct span s, struct buf *out)
+{
+	uint64_t most = d->limit / 3, whole = s.len / 4;
+	size_t groups, n;
+
+	most = most < whole ? most : whole;
+	n = base64_lines(s, (size_t)most, buf_room(out, 3 * (size_t)most + BASE64_SLACK),
+	    &groups);
+	buf_added(out, 3 * groups);
+	d->out = 3 * groups;
+	return n;
+}
+
 unsigned
 decode_all(struct decode_way way, struct span s, uint64_t limit, struct buf *out)
 {
 	struct buf_sink to = { { buf_sink_write, buf_sink_finish }, out };
 	struct decoder d;
 	struct error err;
+	size_t begun = 0;
 
 	decoder_init(&d, way, limit, &to.sink);
-	sink_write(&d.sink, s, &err);
+	if (way.encoding == ENCODING_BASE64)
+		begun = base64_begin(&d, s, out);
+	else    /* no encoding but BinHex grows */
+		buf_room(out, smaller(limit, s.len));
+	sink_write(&d.sink, span_slice(s, begun, s.len), &err);
 	sink_finish(&d.sink, &err);
 	return d.flaws;
 }

@@ -163,12 +163,15 @@ trim_space(struct span s)
 	return s;
 }
 
-/* Is this the CR or the LF of a newline? */
-static bool
-in_newline(struct span s, size_t i)
+/* The first line of s without its newline, and s behind it. */
+static struct span
+take_line(struct span *s)
 {
-	return s.ptr[i] == '\n' ||
-	    (s.ptr[i] == '\r' && i + 1 < s.len && s.ptr[i + 1] == '\n');
+	size_t n = line_length(*s);
+	struct span line = without_newline(span_slice(*s, 0, n));
+
+	*s = span_slice(*s, n, s->len);
+	return line;
 }
 
 struct span
@@ -178,9 +181,13 @@ header_unfold(struct span value, size_t max, struct arena *arena)
 	size_t n = 0, room = value.len < max ? value.len : max;
 	uint8_t *out = arena_alloc(arena, room + 1);
 
-	for (size_t i = 0; i < value.len && n < room; i++)
-		if (!in_newline(value, i))
-			out[n++] = value.ptr[i];
+	while (value.len > 0 && n < room) {
+		struct span line = take_line(&value);
+		size_t take = line.len < room - n ? line.len : room - n;
+
+		memcpy(out + n, line.ptr, take);
+		n += take;
+	}
 	return trim_space((struct span){ out, n });
 }
 

@@ -427,8 +427,8 @@ mime_parse(struct span bytes, enum mime_reading reading, const struct mime_optio
 	struct flaw_adder adder = { { add_flaw }, &p };
 
 	if (reading != MIME_LENIENT)
-		flaw_check_header(bytes, &m->parts[0].header, options->depth == 0, false,
-		    &adder.sink);
+		flaw_check_header(bytes, &m->parts[0].header, options->depth == 0,
+		    options->eai, &adder.sink);
 	p.fed = (size_t)m->parts[0].body;
 	feed(&p, at);
 	scan(&p, at);

@@ -38,6 +38,7 @@ struct mime_options {
 	unsigned max_fields;            /* of a part, at most HEADER_FIELDS              */
 	unsigned max_header;            /* bytes of a part's header; the rest is not read */
 	unsigned max_flaws;
+	bool     eai;                   /* it came with SMTPUTF8: fields may be UTF-8 (RFC 6532) */
 	struct charsets *charsets;      /* may be NULL                                    */
 	struct sink *body;              /* is given the container's body (all behind the
 	                                   first empty line) in the same pass; may be NULL */

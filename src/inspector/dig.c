@@ -4,33 +4,40 @@
 #include "src/inspector/dig_private.h"
 #include <time.h>
 
+#define CLOCK_STEP_US 10000
+
 static uint64_t
-cpu_us(void *context)
+read_clock(clockid_t which)
 {
 	struct timespec t;
 
-	(void)context;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	clock_gettime(which, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* CPU time is a system call, the coarse clock is none; and in no step of that clock can
+   more CPU time go by.  So this is late by a step at most. */
+static uint64_t
+cpu_us(void *context)
+{
+	struct dig_clock *c = context;
+	uint64_t wall = read_clock(CLOCK_MONOTONIC_COARSE);
+
+	if (c->cpu_us == 0 || wall - c->wall_us >= CLOCK_STEP_US)
+		*c = (struct dig_clock){ read_clock(CLOCK_PROCESS_CPUTIME_ID), wall };
+	return c->cpu_us;
 }
 
 bool
 dig_may_go_on(struct dig *d)
 {
-	bool more = d->contents < d->limits->contents && cpu_us(NULL) < d->end;
+	bool more = d->contents < d->limits->contents && cpu_us(&d->clock) < d->end;
 
 	d->limit |= !more;
 	return more;
 }
 
 /* --- what was seen already --- */
-
-static uint64_t
-mix(uint64_t a, uint64_t b)
-{
-	a ^= b + 0x9e3779b97f4a7c15u + (a << 12) + (a >> 4);
-	return (a ^ (a >> 29)) * 0xbf58476d1ce4e5b9u;
-}
 
 static void
 seen_grow(struct dig *d)
@@ -55,8 +62,8 @@ static bool
 seen_before(struct dig *d, const struct frame *f, const struct mime_part *p,
     const struct decode_way *way)
 {
-	uint64_t key = mix(mix(f->number, p->body), mix(p->end, (uint64_t)way->encoding * 16 +
-	    way->manner)) | 1;
+	uint64_t key = dig_mix(dig_mix(f->number, p->body), dig_mix(p->end,
+	    (uint64_t)way->encoding * 16 + way->manner)) | 1;
 
 	if (2 * d->seen_count >= d->seen_cap)
 		seen_grow(d);
@@ -151,6 +158,7 @@ read_structure(struct dig *d, struct frame *f)
 	options.depth = f->depth;
 	options.max_parts = d->limits->contents;
 	options.charsets = d->tools->charsets;
+	options.eai = d->job->smtputf8;
 	arena_free(&f->arena);
 	mime_parse(f->bytes, f->reading, &options, &f->mime, &f->arena);
 	f->part = 0;
@@ -174,7 +182,7 @@ dig_push_message(struct dig *d, struct content *c)
 static void
 share_time(struct dig *d)
 {
-	uint64_t now = cpu_us(NULL);
+	uint64_t now = cpu_us(&d->clock);
 
 	for (unsigned i = 0; i + 1 < d->count; i++)
 		if (d->frames[i].kind == FRAME_ARCHIVE)
@@ -221,14 +229,30 @@ collect_write(struct sink *s, struct span bytes, struct error *err)
 	return ST_OK;
 }
 
+/* False if there is more than may be looked at. */
+static bool
+read_member(struct dig *d, struct archive_walk *walk, struct content *c)
+{
+	struct collect to = { .sink = { collect_write, NULL }, .out = &c->owned,
+	    .limit = d->limits->part_bytes };
+	struct error err;
+
+	if (!archive_whole(walk, &c->bytes)) {
+		archive_read(walk, &to.sink, &err);
+		c->bytes = buf_span(&c->owned);
+	} else if (c->bytes.len > to.limit) {
+		c->bytes.len = (size_t)to.limit;
+		to.cut = true;
+	}
+	return !to.cut;
+}
+
 static void
 step_archive(struct dig *d, struct frame *f)
 {
 	struct archive_member *m = archive_next(&f->walk);
 	struct content c = { .depth = f->depth, .path = f->path };
-	struct collect to = { .sink = { collect_write, NULL }, .out = &c.owned,
-	    .limit = d->limits->part_bytes };
-	struct error err;
+	bool cut;
 
 	if (m == NULL) {
 		pop(d);
@@ -238,26 +262,17 @@ step_archive(struct dig *d, struct frame *f)
 		return;
 	c.member = m;
 	c.name = arena_span(d->arena, m->name);
-	if (!m->encrypted)
-		archive_read(&f->walk, &to.sink, &err);
-	c.bytes = buf_span(&c.owned);
+	cut = !m->encrypted && !read_member(d, &f->walk, &c);
 	c.broken = (m->flaws & (ARCHIVE_FLAW_BROKEN | ARCHIVE_FLAW_CHECKSUM)) != 0;
-	c.unscannable = m->encrypted || to.cut ||
+	c.unscannable = m->encrypted || cut ||
 	    (m->flaws & (ARCHIVE_FLAW_LIMITS | ARCHIVE_FLAW_UNSUPPORTED)) != 0;
 	d->encrypted |= m->encrypted;
-	d->limit |= to.cut || (m->flaws & ARCHIVE_FLAW_LIMITS) != 0;
+	d->limit |= cut || (m->flaws & ARCHIVE_FLAW_LIMITS) != 0;
 	look(d, &c);
 	buf_free(&c.owned);
 }
 
 /* --- parts --- */
-
-static bool
-has_content(const struct mime_part *p)
-{
-	return p->kind == MIME_LEAF || p->kind == MIME_PREAMBLE || p->kind == MIME_EPILOGUE ||
-	    p->kind == MIME_EMBEDDED;
-}
 
 /* The flaws.  Not of the budget, which archives before it may have eaten: what is decoded
    is no longer than what is there, in so many ways and readings. */
@@ -295,6 +310,8 @@ one_way(struct dig *d, struct frame *f, const struct mime_part *p)
 	flaws = decode_part(d, &way, body, &c);
 	if (flaws & DECODE_AMBIGUOUS)
 		d->ambiguities |= MIME_DECODED;
+	if (f == d->frames && f->reading == MIME_FIRST && f->way == 1)
+		key_part(d, f->part, c.bytes, flaws);
 	if (f->way == 1)
 		f->way_count += decode_others(p->encoding, flaws, body, f->ways + 1);
 	if (p->name_count > 0)
@@ -329,7 +346,7 @@ step_message(struct dig *d, struct frame *f)
 	p = &f->mime.parts[f->part];
 	if (p->depth > d->deepest)
 		d->deepest = p->depth;
-	if (!has_content(p)) {
+	if (!part_has_content(p)) {
 		f->part++;
 		return;
 	}
@@ -366,46 +383,65 @@ header_items(struct dig *d, struct span message)
 }
 
 static void
-begin(struct dig *d, struct span subject)
+begin(struct dig *d)
 {
 	const struct dig_limits *l = d->limits;
 
-	d->end = cpu_us(NULL) + l->cpu_us;
+	d->end = cpu_us(&d->clock) + l->cpu_us;
 	d->archives_end = d->end - l->cpu_us / 4;
 	d->budget = (struct archive_budget){ .members = l->contents, .bytes = l->bytes,
-	    .clock = cpu_us, .end = d->archives_end };
+	    .clock = cpu_us, .context = &d->clock, .end = d->archives_end };
 	d->archive_limits = ARCHIVE_LIMITS_DEFAULT;
 	d->archive_limits.depth = l->depth;
 	d->text_left = l->text_bytes;
-	if (d->tools->patterns == NULL)
+	d->patterns = wished(d, WISH_PATTERNS) && d->tools->patterns != NULL;
+	if (!d->patterns)
 		return;
 	pattern_scan_begin(&d->scan, d->tools->patterns, d->arena);
-	pattern_scan_feed(&d->scan, PATTERN_SUBJECT, subject);
+	pattern_scan_feed(&d->scan, PATTERN_SUBJECT, d->job->subject);
+}
+
+static void
+dig_parts(struct dig *d)
+{
+	while (d->count > 0 && dig_may_go_on(d)) {
+		struct frame *f = &d->frames[d->count - 1];
+
+		if (f->kind == FRAME_MESSAGE)
+			step_message(d, f);
+		else
+			step_archive(d, f);
+	}
+}
+
+/* All that is wished beside the header's items begins with the structure. */
+static void
+dig_structure(struct dig *d)
+{
+	begin(d);
+	d->frames[0] = (struct frame){ .kind = FRAME_MESSAGE, .bytes = d->job->message };
+	d->count = 1;
+	read_structure(d, &d->frames[0]);
+	key_begin(d, &d->frames[0].mime);
+	if (wished(d, WISH_PARTS))
+		dig_parts(d);
+	while (d->count > 0)
+		pop(d);
+	key_end(d);
+	report_message(d);
+	if (d->patterns)
+		pattern_scan_end(&d->scan, d->findings, d->arena);
 }
 
 void
-dig(struct span message, struct span subject, const struct dig_tools *tools,
-    const struct dig_limits *limits, struct findings *findings, struct arena *arena)
+dig(const struct dig_job *job, const struct dig_tools *tools, const struct dig_limits *limits,
+    struct findings *findings, struct arena *arena)
 {
-	struct dig d = { .tools = tools, .limits = limits, .findings = findings,
+	struct dig d = { .job = job, .tools = tools, .limits = limits, .findings = findings,
 	    .arena = arena };
-	struct frame *f = &d.frames[0];
 
-	begin(&d, subject);
-	header_items(&d, message);
-	*f = (struct frame){ .kind = FRAME_MESSAGE, .bytes = message };
-	d.count = 1;
-	read_structure(&d, f);
-	while (d.count > 0 && dig_may_go_on(&d)) {
-		f = &d.frames[d.count - 1];
-		if (f->kind == FRAME_MESSAGE)
-			step_message(&d, f);
-		else
-			step_archive(&d, f);
-	}
-	while (d.count > 0)
-		pop(&d);
-	report_message(&d);
-	if (tools->patterns != NULL)
-		pattern_scan_end(&d.scan, findings, arena);
+	if (wished(&d, WISH_HEADER))
+		header_items(&d, job->message);
+	if (wished(&d, WISH_STRUCTURE))
+		dig_structure(&d);
 }

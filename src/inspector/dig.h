@@ -23,8 +23,20 @@ struct dig_tools {
 	struct suffixes          *suffixes;
 	struct magic             *magic;
 	struct archive_library    library;
-	const struct pattern_set *patterns;
-	bool                      digests;      /* attachment.sha256 is asked for */
+	const struct pattern_set *patterns;     /* the caller's */
+};
+/* Whatever is not to be had is NULL: a second opinion less. */
+void dig_tools_open(struct dig_tools *);
+void dig_tools_close(struct dig_tools *);
+/* Makes malloc keep the memory of one job for the next: 4 MiB at most. */
+void dig_keep_memory(void);
+
+struct dig_job {
+	struct span message;
+	struct span subject;            /* text of the Subject field, for patterns */
+	unsigned    wishes;             /* of enum wish: what is not wished is not done */
+	bool        smtputf8;           /* the mail came with it */
+	struct content_key *key;        /* with WISH_KEY: is set; may be NULL */
 };
 
 struct dig_limits {
@@ -40,8 +52,9 @@ struct dig_limits {
 	.cpu_us = 5000000 })
 #define DIG_DEPTH 32            /* dig_limits.depth is at most this */
 
-/* Adds content facts and groups (attachment, link, signature, header) and patterns.
-   `subject` is the text of the Subject field, for patterns.  All of it is in the arena. */
-void dig(struct span message, struct span subject, const struct dig_tools *,
-    const struct dig_limits *, struct findings *, struct arena *);
+/* Adds content facts and groups (attachment, link, signature, header) and patterns, all of
+   it in the arena.  Of an attachment name, size and the type that we tell ourselves are
+   always there. */
+void dig(const struct dig_job *, const struct dig_tools *, const struct dig_limits *,
+    struct findings *, struct arena *);
 #endif

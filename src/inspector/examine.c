@@ -59,6 +59,7 @@ find_hops(const struct section *s, struct packet_examined *out, struct arena *ar
 
 	out->hops = arena_array(arena, struct received, PACKET_HOPS);
 	for (size_t i = 0; i < h->count; i++) {
+		out->marked |= field_is_mark(h->fields[i].name);
 		if (!span_equal_nocase(h->fields[i].name, SPAN_LIT("Received")))
 			continue;
 		out->received_count++;
@@ -76,25 +77,31 @@ find_hops(const struct section *s, struct packet_examined *out, struct arena *ar
 		findings_set_unknown(&out->findings, FACT_RECEIVED_COUNT, not_whole);
 }
 
-/* The content, mapped: the descriptor is sealed, or nobody can write to its file. */
+/* The content.  What is longer than the room is mapped, all at once, for all of it will be
+   read: the descriptor is sealed, or nobody can write to its file. */
 static void
-examine_content(int message, uint64_t size, const struct dig_tools *tools,
-    struct packet_examined *out, struct arena *arena)
+examine_content(int message, const struct packet_examine *job, const struct dig_tools *tools,
+    const uint8_t *room, struct packet_examined *out, struct arena *arena)
 {
 	const struct value *subject = &out->findings.values[FACT_HEADER_SUBJECT];
-	void *bytes = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, message, 0) :
-	    NULL;
+	uint64_t size = job->size;
+	bool mapped = size > SECTION_FIRST_BYTES;
+	const void *bytes = mapped ? mmap(NULL, (size_t)size, PROT_READ,
+	    MAP_PRIVATE | MAP_POPULATE, message, 0) : room;
 
 	if (bytes == MAP_FAILED) {
 		out->status = ST_TEMP;
 		out->why = SPAN_LIT("the message cannot be mapped");
 		return;
 	}
-	dig((struct span){ bytes, (size_t)size },
-	    subject->state == FACT_KNOWN ? subject->text : SPAN_NONE, tools, &DIG_LIMITS,
-	    &out->findings, arena);
-	if (size > 0)
-		munmap(bytes, (size_t)size);
+	const struct dig_job what = { .message = { bytes, (size_t)size },
+		.subject = subject->state == FACT_KNOWN ? subject->text : SPAN_NONE,
+		.wishes = job->wishes, .smtputf8 = job->smtputf8,
+		.key = &out->key };
+
+	dig(&what, tools, &DIG_LIMITS, &out->findings, arena);
+	if (mapped)
+		munmap((void *)(uintptr_t)bytes, (size_t)size);
 }
 
 void
@@ -116,6 +123,6 @@ examine(int message, const struct packet_examine *job, const struct dig_tools *t
 	find_hops(&s, out, arena);
 	out->header_size = s.header.body;
 	out->header_eight_bit = s.header.eight_bit;
-	if (job->dig)
-		examine_content(message, job->size, tools, out, arena);
+	if (job->wishes != 0)
+		examine_content(message, job, tools, room, out, arena);
 }

@@ -5,20 +5,20 @@
 #include "lib/content/signature.h"
 #include "lib/finding/fact.h"
 
-static enum file_type
-find_type(struct dig *d, struct span bytes)
+static void
+find_type(struct dig *d, struct content *c)
 {
+	struct span bytes = c->bytes;
 	struct span head = bytes.len > CONTENT_HEAD_BYTES ?
 	    span_slice(bytes, 0, CONTENT_HEAD_BYTES) : bytes;
 	struct span tail = bytes.len > CONTENT_TAIL_BYTES ?
 	    span_slice(bytes, bytes.len - CONTENT_TAIL_BYTES, bytes.len) : bytes;
-	enum file_type type = content_type(head, tail, bytes.len);
 	char media[MAGIC_MEDIA_BYTES];
 
-	if (type == FILE_UNKNOWN && d->tools->magic != NULL && bytes.len > 0 &&
-	    d->magic_asks++ < MAGIC_ASKS)
-		magic_ask(d->tools->magic, head, media, &type);
-	return type;
+	c->type = content_type(head, tail, bytes.len);
+	if (c->type == FILE_UNKNOWN && wished(d, WISH_TYPES) && d->tools->magic != NULL &&
+	    bytes.len > 0 && d->magic_asks++ < MAGIC_ASKS)
+		c->untyped = magic_ask(d->tools->magic, head, media, &c->type) == MAGIC_FAILED;
 }
 
 static void
@@ -69,8 +69,9 @@ read_text(struct dig *d, const struct content *c, bool html)
 	d->text_left -= text.visible.len;
 	d->text_size += text.visible_bytes;
 	d->hidden |= text.hidden_bytes > 0;
-	report_links(d, &text);
-	if (d->tools->patterns != NULL) {
+	if (wished(d, WISH_LINKS))
+		report_links(d, &text);
+	if (d->patterns) {
 		pattern_scan_feed(&d->scan, PATTERN_TEXT, text.visible);
 		for (size_t i = 0; i < text.link_count; i++)
 			pattern_scan_feed(&d->scan, PATTERN_URL, text.links[i].url);
@@ -120,10 +121,11 @@ look(struct dig *d, struct content *c)
 	d->contents += c->part != NULL;
 	if (c->depth > d->deepest)
 		d->deepest = c->depth;
-	c->type = find_type(d, c->bytes);
-	find_signatures(d, c);
+	find_type(d, c);
+	if (wished(d, WISH_SIGNATURES))
+		find_signatures(d, c);
 	report_attachment(d, c);
-	if (is_text(c, &html))
+	if (wished(d, WISH_TEXT) && is_text(c, &html))
 		read_text(d, c, html);
 	open_containers(d, c);
 }

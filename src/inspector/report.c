@@ -6,6 +6,8 @@
 #include "lib/content/signature.h"
 #include <openssl/evp.h>
 
+#define LINK_SLOTS 2048u        /* more than the group has items */
+
 /* lib/content's classes as the fact's words. */
 static const enum attachment_class classes[CLASSES] = {
 	[CLASS_UNKNOWN] = ATTACHMENT_CLASS_UNKNOWN,
@@ -142,10 +144,24 @@ set_part(struct dig *d, const struct content *c, struct item *item)
 		item_set_truth(item, FACT_ATTACHMENT_DISAGREES, true);
 }
 
+/* After the names and the declared type have been compared with it. */
+static void
+set_type(const struct content *c, struct item *item)
+{
+	static const enum fact facts[] = { FACT_ATTACHMENT_TYPE, FACT_ATTACHMENT_CLASS,
+		FACT_ATTACHMENT_DISAGREES };
+	const struct file_type_row *row = file_type_row(c->type);
+
+	if (c->type != FILE_UNKNOWN)
+		item_set_text(item, FACT_ATTACHMENT_TYPE, span_text(row->name));
+	item_set_number(item, FACT_ATTACHMENT_CLASS, (int64_t)classes[row->class]);
+	for (size_t i = 0; i < COUNT_OF(facts) && c->untyped; i++)
+		item_set_unknown(item, facts[i], "no memory to find out its type");
+}
+
 void
 report_attachment(struct dig *d, struct content *c)
 {
-	const struct file_type_row *row = file_type_row(c->type);
 	struct item *item;
 
 	if (!is_attachment(c))
@@ -153,9 +169,6 @@ report_attachment(struct dig *d, struct content *c)
 	item = findings_add(d->findings, GROUP_ATTACHMENT, d->arena);
 	c->item = item;
 	set_names(d, c, item);
-	if (c->type != FILE_UNKNOWN)
-		item_set_text(item, FACT_ATTACHMENT_TYPE, span_text(row->name));
-	item_set_number(item, FACT_ATTACHMENT_CLASS, (int64_t)classes[row->class]);
 	item_set_number(item, FACT_ATTACHMENT_SIZE, (int64_t)(c->member != NULL &&
 	    c->member->encrypted ? c->member->size : c->bytes.len));
 	item_set_number(item, FACT_ATTACHMENT_DEPTH, (int64_t)c->depth);
@@ -167,7 +180,8 @@ report_attachment(struct dig *d, struct content *c)
 	item_set_truth(item, FACT_ATTACHMENT_UNSCANNABLE, c->unscannable);
 	if (c->part != NULL)
 		set_part(d, c, item);
-	if (d->tools->digests && item != NULL)
+	set_type(c, item);
+	if (wished(d, WISH_DIGESTS) && item != NULL)
 		set_digest(d, c, item);
 }
 
@@ -194,42 +208,99 @@ report_signature(struct dig *d, const struct content *c, const char *name, int k
 
 /* --- links --- */
 
+static const struct { enum fact fact; unsigned flags; } link_truths[] = {
+	{ FACT_LINK_DIFFERS, LINK_DIFFERS },
+	{ FACT_LINK_PUNYCODE, LINK_PUNYCODE },
+	{ FACT_LINK_MIXED_SCRIPT, LINK_MIXED_SCRIPT | LINK_CONFUSABLE },
+	{ FACT_LINK_IP_HOST, LINK_IP_HOST },
+	{ FACT_LINK_CREDENTIAL_FORM, LINK_CREDENTIALS },
+	{ FACT_LINK_TRACKING, LINK_TRACKING },
+};
+
+static struct span
+shown(struct span text)
+{
+	return span_slice(text, 0, text.len < FINDINGS_TEXT_BYTES ? text.len :
+	    FINDINGS_TEXT_BYTES);
+}
+
+/* Would it be the same item?  What the others are made of stands in these. */
+static bool
+is_item_of(const struct item *item, const struct link *l)
+{
+	if (!span_equal(item_value(item, FACT_LINK_URL)->text, shown(l->url)) ||
+	    !span_equal(item_value(item, FACT_LINK_HOST)->text, shown(l->host)) ||
+	    !span_equal(item_value(item, FACT_LINK_TEXT)->text, shown(l->text)) ||
+	    item_value(item, FACT_LINK_IN_IMAGE)->truth != (l->kind == LINK_IMAGE))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(link_truths); i++)
+		if (item_value(item, link_truths[i].fact)->truth !=
+		    ((l->flags & link_truths[i].flags) != 0))
+			return false;
+	return true;
+}
+
+static uint64_t
+hash_bytes(uint64_t hash, struct span s)
+{
+	for (; s.len >= 8; s = span_slice(s, 8, s.len)) {
+		uint64_t word;
+
+		memcpy(&word, s.ptr, sizeof word);
+		hash = dig_mix(hash, word);
+	}
+	for (size_t i = 0; i < s.len; i++)
+		hash = dig_mix(hash, s.ptr[i]);
+	return hash;
+}
+
+/* Where the link's item stands, or could.  There are more slots than items, so the search
+   ends. */
+static struct item **
+link_slot(struct dig *d, const struct link *l)
+{
+	uint64_t hash = hash_bytes(hash_bytes(l->flags, l->url), l->text);
+	size_t at = (size_t)(hash ^ hash >> 32) % LINK_SLOTS;
+
+	if (d->links == NULL)
+		d->links = arena_array(d->arena, struct item *, LINK_SLOTS);
+	while (d->links[at] != NULL && !is_item_of(d->links[at], l))
+		at = (at + 1) % LINK_SLOTS;
+	return &d->links[at];
+}
+
 static void
 set_link_text(struct dig *d, struct item *item, enum fact fact, struct span text)
 {
-	if (text.len > FINDINGS_TEXT_BYTES)
-		text.len = FINDINGS_TEXT_BYTES;
-	if (text.len > 0 && item != NULL)
-		item_set_text(item, fact, arena_span(d->arena, text));
+	if (text.len > 0)
+		item_set_text(item, fact, arena_span(d->arena, shown(text)));
 }
 
 static void
 report_link(struct dig *d, const struct link *l)
 {
-	static const struct { enum fact fact; unsigned flags; } flags[] = {
-		{ FACT_LINK_DIFFERS, LINK_DIFFERS },
-		{ FACT_LINK_PUNYCODE, LINK_PUNYCODE },
-		{ FACT_LINK_MIXED_SCRIPT, LINK_MIXED_SCRIPT | LINK_CONFUSABLE },
-		{ FACT_LINK_IP_HOST, LINK_IP_HOST },
-		{ FACT_LINK_CREDENTIAL_FORM, LINK_CREDENTIALS },
-		{ FACT_LINK_TRACKING, LINK_TRACKING },
-	};
-	struct item *item = findings_add(d->findings, GROUP_LINK, d->arena);
+	struct item **slot = link_slot(d, l), *item;
 
+	if (*slot != NULL)
+		return;
+	item = *slot = findings_add(d->findings, GROUP_LINK, d->arena);
+	if (item == NULL)
+		return;
 	set_link_text(d, item, FACT_LINK_URL, l->url);
 	set_link_text(d, item, FACT_LINK_SCHEME, l->scheme);
 	set_link_text(d, item, FACT_LINK_HOST, l->host);
 	set_link_text(d, item, FACT_LINK_DOMAIN, l->domain);
 	set_link_text(d, item, FACT_LINK_TEXT, l->text);
-	for (size_t i = 0; i < COUNT_OF(flags); i++)
-		item_set_truth(item, flags[i].fact, (l->flags & flags[i].flags) != 0);
+	for (size_t i = 0; i < COUNT_OF(link_truths); i++)
+		item_set_truth(item, link_truths[i].fact, (l->flags & link_truths[i].flags) != 0);
 	item_set_truth(item, FACT_LINK_IN_IMAGE, l->kind == LINK_IMAGE);
 }
 
 void
 report_links(struct dig *d, const struct content_text *text)
 {
-	for (size_t i = 0; i < text->link_count; i++)
+	/* Once the group is full there is nothing to be learnt. */
+	for (size_t i = 0; i < text->link_count && !d->findings->groups[GROUP_LINK].cut; i++)
 		report_link(d, &text->links[i]);
 	if (text->links_seen > text->link_count)
 		findings_cut(d->findings, GROUP_LINK);
@@ -251,8 +322,21 @@ report_readings(struct dig *d)
 		    span_text(last && lenient ? "last lenient" : last ? "last" : "lenient"));
 }
 
-void
-report_message(struct dig *d)
+static void
+report_bad_header(struct dig *d)
+{
+	struct findings *f = d->findings;
+
+	if (!d->has_bad_header)
+		return;
+	findings_set_text(f, FACT_BAD_HEADER, span_text(mime_flaw_text(d->bad_header.kind)));
+	if (d->bad_header.field.len > 0)
+		findings_set_text(f, FACT_BAD_HEADER_FIELD, d->bad_header.field);
+	findings_set_number(f, FACT_BAD_HEADER_OFFSET, (int64_t)d->bad_header.at);
+}
+
+static void
+report_parts(struct dig *d)
 {
 	struct findings *f = d->findings;
 
@@ -261,19 +345,22 @@ report_message(struct dig *d)
 	findings_set_number(f, FACT_MIME_PARTS, (int64_t)d->parts);
 	findings_set_number(f, FACT_MIME_DEPTH, (int64_t)d->deepest + 1);
 	findings_set_truth(f, FACT_MIME_BROKEN, d->broken);
-	if (d->has_bad_header) {
-		findings_set_text(f, FACT_BAD_HEADER,
-		    span_text(mime_flaw_text(d->bad_header.kind)));
-		if (d->bad_header.field.len > 0)
-			findings_set_text(f, FACT_BAD_HEADER_FIELD, d->bad_header.field);
-		findings_set_number(f, FACT_BAD_HEADER_OFFSET, (int64_t)d->bad_header.at);
-	}
 	findings_set_truth(f, FACT_ARCHIVE_LIMIT, d->limit);
 	findings_set_truth(f, FACT_ARCHIVE_ENCRYPTED, d->encrypted);
-	findings_set_truth(f, FACT_TEXT_HIDDEN, d->hidden);
-	findings_set_number(f, FACT_TEXT_SIZE, (int64_t)d->text_size);
 	if (d->limit || d->encrypted || d->unseen)
 		findings_cut(f, GROUP_ATTACHMENT);      /* there may be more */
 	if (d->limit || d->unseen)
 		findings_cut(f, GROUP_SIGNATURE);
+}
+
+void
+report_message(struct dig *d)
+{
+	report_bad_header(d);
+	if (wished(d, WISH_PARTS))
+		report_parts(d);
+	if (wished(d, WISH_TEXT)) {
+		findings_set_truth(d->findings, FACT_TEXT_HIDDEN, d->hidden);
+		findings_set_number(d->findings, FACT_TEXT_SIZE, (int64_t)d->text_size);
+	}
 }

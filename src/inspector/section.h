@@ -14,8 +14,9 @@ struct section {
 };
 
 /*
- * Reads the first SECTION_FIRST_BYTES into `room` (which has that size), more into the
- * arena only if the section is longer, and never more than `limit`.  Spans point there.
+ * Reads the first SECTION_FIRST_BYTES into `room` (which has that size): a message that is
+ * no longer stands there whole.  More goes into the arena only if the section is longer.
+ * Never more than `limit` is looked at.  Spans point there.
  * The descriptor's offset is not used: the gateway has the same open file.
  * ST_TEMP: it cannot be read, or does not have `size` bytes.
  */

@@ -3,7 +3,6 @@
  */
 #include "src/inspector/inspector.h"
 #include "lib/config/settings.h"
-#include <openssl/evp.h>
 #include "sys/ipc.h"
 #include "sys/sandbox.h"
 #include <stdio.h>
@@ -38,18 +37,10 @@ load(struct span bytes, struct pattern_set **patterns, struct arena *arena)
 
 /* Whatever has to be opened to look into messages is opened now. */
 static void
-open_tools(struct inspector *i, struct pattern_set *patterns, struct span configuration)
+open_tools(struct inspector *i, struct pattern_set *patterns)
 {
-	struct error err;
-
-	i->tools.charsets = charsets_create();
-	i->tools.suffixes = suffixes_create(NULL);
-	archive_library_init(&i->tools.library);
-	if (magic_create(&i->tools.magic, NULL, &err) != ST_OK)
-		i->tools.magic = NULL;  /* a second opinion less */
-	/* Digests cost more than all the rest: only where a rule may ask for them. */
-	i->tools.digests = memmem(configuration.ptr, configuration.len, "sha256", 6) != NULL;
-	EVP_Digest("", 0, (uint8_t[EVP_MAX_MD_SIZE]){ 0 }, NULL, EVP_sha256(), NULL);
+	dig_keep_memory();
+	dig_tools_open(&i->tools);
 	if (patterns->count == 0)
 		return;
 	patterns_prepare(patterns, &i->kept);
@@ -71,7 +62,7 @@ configure(struct inspector *i, int bundle)
 	i->memory = s->inspector_memory;
 	i->cpu_ms = s->inspector_cpu;
 	i->jobs_left = s->inspector_jobs;
-	open_tools(i, patterns, bytes);
+	open_tools(i, patterns);
 	i->configured = true;
 	munmap((void *)(uintptr_t)bytes.ptr, bytes.len);
 }

@@ -10,6 +10,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
 #include "lib/content/archive.h"
+#include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -110,6 +111,8 @@ list(struct run *r, const struct job *job, const struct archive_form *form)
 
 	if (!archive_open(&w, &source))
 		return;
+	/* What a failed allocation of long ago may have left there. */
+	errno = ENOMEM;
 	for (struct archive_member *m; (m = archive_next(&w)) != NULL;) {
 		read_member(r, &w, job->depth);
 		if (!r->quiet)

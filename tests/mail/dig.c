@@ -1,16 +1,18 @@
 /*
  * dig.c - prints what an inspector digs out of mails, a JSON object a line.
  *
- *     dig [-t] <LIST
+ *     dig [-t] [-w WISHES] <LIST
  * LIST names a file a line.  -t: only the test signatures, flags and CPU time, for mail
- * whose text is nobody's business.
+ * whose text is nobody's business.  -w: what to do, bits of enum wish; else all but digests,
+ * which are not printed.
  */
 #include "lib/base/text.h"
 #include "src/inspector/dig.h"
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
-struct print { struct dig_tools tools; struct buf out; bool terse; };
+struct print { struct dig_tools tools; struct buf out; unsigned wishes; bool terse; };
 
 static bool
 read_file(const char *name, struct buf *b)
@@ -112,7 +114,8 @@ dig_file(struct print *p, const char *name)
 	if (ok) {
 		uint64_t begin = cpu_us();
 
-		dig(buf_span(&mail), SPAN_NONE, &p->tools, &DIG_LIMITS, &findings, &arena);
+		dig(&(struct dig_job){ .message = buf_span(&mail), .wishes = p->wishes },
+		    &p->tools, &DIG_LIMITS, &findings, &arena);
 		put_findings(p, name, &findings, cpu_us() - begin);
 		fwrite(buf_span(&p->out).ptr, 1, buf_len(&p->out), stdout);
 		fflush(stdout);
@@ -123,42 +126,31 @@ dig_file(struct print *p, const char *name)
 	return ok;
 }
 
-/* As src/inspector/setup.c does. */
-static void
-open_tools(struct dig_tools *tools)
-{
-	struct error err;
-
-	tools->charsets = charsets_create();
-	tools->suffixes = suffixes_create(NULL);
-	archive_library_init(&tools->library);
-	if (magic_create(&tools->magic, NULL, &err) != ST_OK)
-		tools->magic = NULL;
-}
-
-static void
-close_tools(struct dig_tools *tools)
-{
-	charsets_destroy(&tools->charsets);
-	suffixes_destroy(&tools->suffixes);
-	archive_library_finish(&tools->library);
-	if (tools->magic != NULL)
-		magic_destroy(&tools->magic);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct print p = { .terse = argc > 1 && strcmp(argv[1], "-t") == 0 };
+	struct print p = { .wishes = WISH_ALL & ~(unsigned)WISH_DIGESTS };
 	char line[4096];
 	bool ok = true;
 
-	open_tools(&p.tools);
+	for (int c; (c = getopt(argc, argv, "tw:")) != -1;)
+		switch (c) {
+		case 't':
+			p.terse = true;
+			break;
+		case 'w':
+			p.wishes = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		default:
+			return 2;
+		}
+	dig_keep_memory();
+	dig_tools_open(&p.tools);
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		line[strcspn(line, "\n")] = 0;
 		ok &= dig_file(&p, line);
 	}
 	buf_free(&p.out);
-	close_tools(&p.tools);
+	dig_tools_close(&p.tools);
 	return ok ? 0 : 1;
 }

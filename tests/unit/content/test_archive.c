@@ -496,11 +496,82 @@ test_limits(void **state)
 	b = fresh;
 	b.budget.clock = tick;
 	b.budget.context = &now;
-	b.budget.end = 40;
+	b.budget.end = 16;
 	assert_non_null(strstr(describe(&b, s, &out), " zip time"));
-	assert_true(now < 40);
+	assert_true(now < 16);
 	buf_free(&out);
 	archive_library_finish(&fresh.library);
+}
+
+static struct span
+packed(const char *kind, int filter, uint8_t *room)
+{
+	static const char *const names[] = { "1", "2", NULL };
+	static char data[301];
+
+	for (size_t i = 0; i + 1 < sizeof data; i++)
+		data[i] = (char)('a' + i * i / 7 % 13);
+	return write_archive(kind, filter, names + (strcmp(kind, "raw") == 0), data, room);
+}
+
+/* Every byte changed in some ways, and the archive cut off there. */
+static void
+check_whole(const struct bench *fresh, struct span s, uint8_t *room)
+{
+	static const uint8_t changes[] = { 0, 1, 4, 0x80, 0xff };
+	struct buf got = { 0 }, want = { 0 };
+
+	for (size_t i = 0; i < s.len * COUNT_OF(changes); i++) {
+		size_t at = i / COUNT_OF(changes);
+		struct bench with = *fresh, without = *fresh;
+		struct span in = span_slice(s, 0, i % COUNT_OF(changes) == 0 ? at : s.len);
+
+		without.library.inflater = NULL;
+		room[at] ^= changes[i % COUNT_OF(changes)];
+		assert_string_equal(describe(&with, in, &got), describe(&without, in, &want));
+		assert_true(with.budget.bytes == without.budget.bytes);
+		room[at] ^= changes[i % COUNT_OF(changes)];
+	}
+	buf_free(&got);
+	buf_free(&want);
+}
+
+/* What is had whole is what libarchive would have given, with the same flaws. */
+static void
+test_whole_is_the_same(void **state)
+{
+	static uint8_t room[65536 * 16];
+	struct bench fresh = bench_make();
+
+	check_whole(&fresh, packed("zip", 0, room), room);
+	check_whole(&fresh, packed("raw", ARCHIVE_FILTER_GZIP, room), room);
+	check_whole(&fresh, packed("ustar", ARCHIVE_FILTER_GZIP, room), room);
+	archive_library_finish(&fresh.library);
+}
+
+static void
+test_whole(void **state)
+{
+	static uint8_t room[65536 * 16];
+	struct bench b = bench_make();
+	struct arena arena = { 0 };
+	struct span s = packed("zip", 0, room), data;
+	struct archive_source source = { s, SPAN_NONE, 0, NULL, &b.limits, &b.budget, &b.library,
+		&arena };
+	struct archive_walk w;
+
+	b.limits.archive_bytes = 500;
+	assert_true(archive_open(&w, &source));
+	assert_false(archive_whole(&w, &data));         /* no member yet */
+	assert_non_null(archive_next(&w));
+	assert_true(archive_whole(&w, &data) && data.len == 300 && data.ptr[0] == 'a');
+	assert_true(w.member.given == 300 && b.budget.bytes == (64u << 20) - 300);
+	assert_false(archive_whole(&w, &data));         /* at most once */
+	assert_non_null(archive_next(&w));
+	assert_false(archive_whole(&w, &data));         /* not all of it may pass */
+	archive_close(&w);
+	arena_free(&arena);
+	archive_library_finish(&b.library);
 }
 
 /* What is skipped in a packed tar is decompressed, so it counts as well. */
@@ -592,6 +663,33 @@ test_sink_stops(void **state)
 	archive_library_finish(&b.library);
 }
 
+/* Behind a program, at every place, with what merely looks so before it. */
+static void
+test_carried(void **state)
+{
+	static const struct { struct span head; enum archive_kind kind; } heads[] = {
+		{ SPAN_LIT("Rar!\x1a\x07\0"), ARCHIVE_KIND_RAR },
+		{ SPAN_LIT("Rar!\x1a\x07\x01\0"), ARCHIVE_KIND_RAR5 },
+		{ SPAN_LIT("MSCF\0\0\0\0\x50\0\0\0\0\0\0\0\x20\0\0\0\0\0\0\0\3\1"),
+		    ARCHIVE_KIND_CAB },
+	};
+	struct archive_form forms[ARCHIVE_FORMS];
+
+	for (size_t i = 0; i < COUNT_OF(heads); i++)
+		for (size_t at = 20; at < 100; at++) {
+			uint8_t bytes[160] = "MZRa7zMS MSC Rar!";
+			struct span s = { bytes, 140 };
+
+			memset(bytes + 17, 'R', sizeof bytes - 17);
+			memcpy(bytes + at, heads[i].head.ptr, heads[i].head.len);
+			assert_int_equal(archive_detect(s, forms), 1);
+			assert_int_equal(forms[0].kind, heads[i].kind);
+			assert_int_equal(forms[0].at, at);
+			bytes[at + 3] ^= 1;
+			assert_int_equal(archive_detect(s, forms), 0);
+		}
+}
+
 int
 main(void)
 {
@@ -603,9 +701,12 @@ main(void)
 		cmocka_unit_test(test_kind_cuts),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_whole_is_the_same),
+		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_skipped_counts),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_sink_stops),
+		cmocka_unit_test(test_carried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

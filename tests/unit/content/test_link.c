@@ -172,6 +172,50 @@ test_texts(void **state)
 	}
 }
 
+/* What is found in a text is what is found in its words, one by one. */
+static void
+check_words(struct span text, const struct suffixes *suffixes)
+{
+	struct link_find f = { .text = text };
+	size_t to;
+
+	for (size_t from = 0; from < text.len; from = to + 1) {
+		for (to = from; to < text.len && text.ptr[to] > ' ' &&
+		    memchr("<>\"`", text.ptr[to], 4) == NULL; to++)
+			;
+		struct link_find one = { .text = span_slice(text, from, to) };
+
+		if (!link_next(&one, suffixes))
+			continue;
+		assert_true(link_next(&f, suffixes));
+		assert_true(f.from == from + one.from && f.to == from + one.to);
+		assert_true(f.kind == one.kind && f.bare == one.bare);
+	}
+	assert_false(link_next(&f, suffixes));
+}
+
+static void
+test_words(void **state)
+{
+	static const char *const words[] = { " ", "a.b", "<www.a.org>", "x", "http://a/b.",
+		"\"joe@a.org\"", "\n\n", "longer words without a mark ", ":", "example.com/x",
+		"ftp://ab/c " };
+	unsigned random = 1;
+	char text[1024];
+
+	for (unsigned turn = 0; turn < 20000; turn++) {
+		size_t n = 0;
+
+		for (unsigned k = turn % 12; k > 0; k--) {
+			random = random * 1103515245 + 12345;
+			const char *word = words[(random >> 16) % COUNT_OF(words)];
+
+			n += (size_t)sprintf(text + n, "%s", word);
+		}
+		check_words((struct span){ (uint8_t *)text, n }, *state);
+	}
+}
+
 #define GOOD "http://www.good.example/"
 static const struct { const char *name, *in, *out; } parts[] = {
 	{ "anchor", "<a href=" GOOD "> Click\n <b>here</b> </a>now",
@@ -327,7 +371,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_bases),
-		cmocka_unit_test(test_texts), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_texts), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_scripts), cmocka_unit_test(test_numbers),
 	};
 

@@ -10,7 +10,7 @@
 static void
 test_ask(void **state)
 {
-	static const uint8_t noise[64] = { 0x9e, 1, 0xfe, 0x80, 3 };
+	static const uint8_t zeros[64] = { 0x9e, 1, 0xfe, 0x80, 3 };
 	char media[MAGIC_MEDIA_BYTES];
 	struct magic *magic = NULL;
 	enum file_type type;
@@ -18,14 +18,37 @@ test_ask(void **state)
 
 	if (magic_create(&magic, NULL, &e) != ST_OK)
 		skip();
-	assert_true(magic_ask(magic, SPAN_LIT("GIF89a\1\0\1\0\0\0\0;"), media, &type));
+	assert_int_equal(magic_ask(magic, SPAN_LIT("GIF89a\1\0\1\0\0\0\0;"), media, &type),
+	    MAGIC_KNOWN);
 	assert_string_equal(media, "image/gif");
 	assert_int_equal(type, FILE_GIF);
-	assert_false(magic_ask(magic, (struct span){ noise, sizeof noise }, media,
-	    &type));
-	assert_false(magic_ask(magic, SPAN_NONE, media, &type));
+	assert_int_equal(magic_ask(magic, (struct span){ zeros, sizeof zeros }, media, &type),
+	    MAGIC_UNKNOWN);
+	assert_int_equal(magic_ask(magic, SPAN_NONE, media, &type), MAGIC_UNKNOWN);
 	magic_destroy(&magic);
 	assert_null(magic);
+	magic_destroy(&magic);
+}
+
+/* A mark, then what looks like chance: noise from the 48th different byte on. */
+static void
+test_noise(void **state)
+{
+	uint8_t bytes[64] = "GIF89a";
+	char media[MAGIC_MEDIA_BYTES];
+	struct magic *magic = NULL;
+	enum file_type type;
+	struct error e;
+
+	if (magic_create(&magic, NULL, &e) != ST_OK)
+		skip();
+	for (size_t i = 6; i < 47; i++)
+		bytes[i] = (uint8_t)(0x80 + i);
+	assert_int_equal(magic_ask(magic, (struct span){ bytes, sizeof bytes }, media, &type),
+	    MAGIC_UNKNOWN);
+	bytes[46] = 0;
+	assert_int_equal(magic_ask(magic, (struct span){ bytes, sizeof bytes }, media, &type),
+	    MAGIC_KNOWN);
 	magic_destroy(&magic);
 }
 
@@ -43,7 +66,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ask), cmocka_unit_test(test_no_database),
+		cmocka_unit_test(test_ask), cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_no_database),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

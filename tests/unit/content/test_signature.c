@@ -84,6 +84,32 @@ test_small_pieces(void **state)
 		}
 }
 
+/* At every place, whatever stands around it. */
+static void
+test_places(void **state)
+{
+	static const uint8_t fills[] = { 0, ' ', '-', 'A', 'a', '}', 0xff };
+	static const struct { const char *text; enum signature s; } strings[] = {
+		{ EICAR, SIGNATURE_EICAR }, { GTUBE, SIGNATURE_GTUBE },
+	};
+	uint8_t in[300];
+
+	for (size_t i = 0; i < COUNT_OF(strings) * COUNT_OF(fills); i++)
+		for (size_t at = 0; at + SIGNATURE_BYTES <= sizeof in; at++) {
+			struct signature_search s = { 0 };
+			enum signature k = strings[i % COUNT_OF(strings)].s;
+
+			memset(in, fills[i / COUNT_OF(strings)], sizeof in);
+			memcpy(in + at, strings[k].text, SIGNATURE_BYTES);
+			signature_feed(&s, (struct span){ in, sizeof in });
+			assert_true(s.found[k] && s.at[k] == at && !s.found[!k]);
+			in[at + at % SIGNATURE_BYTES] ^= 1;
+			s = (struct signature_search){ 0 };
+			signature_feed(&s, (struct span){ in, sizeof in });
+			assert_false(s.found[k]);
+		}
+}
+
 static void
 test_names(void **state)
 {
@@ -153,6 +179,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table), cmocka_unit_test(test_small_pieces),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_names), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_bad_list),
 	};

@@ -223,6 +223,13 @@ static const struct { const char *name, *in, *visible, *hidden; unsigned hides; 
 	{ "attribute", "<p hidden>x</p>y", "y", "x", HIDES_ATTRIBUTE },
 	{ "style block", "<style>/*a*/.q, b.r {display:none} #i{font-size:0}</style>"
 	    "<p class='z q'>x<p class=r>y<p id=i>z", "y", "x\nz", HIDES_DISPLAY | HIDES_SIZE },
+	{ "rule under one thing, then another", "<style>.a{font-style:italic}</style>"
+	    "<div style=display:none><b class=a>x</b></div><b class=a>y</b>", "y", "x",
+	    HIDES_DISPLAY },
+	{ "rule on two sizes", "<style>.a{font-size:10%}</style><p class=a>y<p style=font-size:5px>"
+	    "<b class=a>x</b>", "y", "x", HIDES_SIZE },
+	{ "rule behind another", "<style>.h{height:0}.a{overflow:hidden}</style><p class=a>y"
+	    "<p class='h a'>x<p class=a>z", "y\nz", "x", HIDES_BOX },
 	{ "only on paper", "<style>@media print{.q{display:none}}</style><p class=q>x", "x", "",
 	    0 },
 	{ "escape in a style", "<p style='dis\\70lay:n/**/one'>x", "", "x", HIDES_DISPLAY },
@@ -383,6 +390,69 @@ seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Text is folded by runs of words: the same, whatever the limit, as character by character,
+   which tags that show nothing make of it. */
+static void
+check_folding(struct span in, size_t limit)
+{
+	struct content_limits limits = CONTENT_LIMITS_DEFAULT;
+	struct content_tools tools = { 0 };
+	struct content_text runs, one;
+	struct arena arena = { 0 };
+	struct buf parted = { 0 };
+
+	for (size_t i = 0; i < in.len; i++) {
+		if ((in.ptr[i] & 0xc0) != 0x80)
+			buf_add(&parted, SPAN_LIT("<b></b>"));
+		buf_byte(&parted, in.ptr[i]);
+	}
+	limits.text = limit;
+	content_text(&runs, in, SPAN_LIT("utf-8"), true, &limits, &tools, &arena);
+	content_text(&one, buf_span(&parted), SPAN_LIT("utf-8"), true, &limits, &tools, &arena);
+	assert_true(span_equal(runs.visible, one.visible));
+	assert_true(runs.visible_bytes == one.visible_bytes && runs.cut == one.cut);
+	assert_true(runs.counts.invisible == one.counts.invisible);
+	buf_free(&parted);
+	arena_free(&arena);
+}
+
+static void
+test_folding(void **state)
+{
+	static const char *const words[] = { " ", "  ", "\n", "word", "a", "\xc3\xa4\xc3\xb6",
+		"\xe2\x82\xac", "\xe2\x80\x8b", "\xc2\xa0", "seventeen letters", "\x7f", "\t",
+		" x y z ", "\xd0\x9f\xd1\x80\xd0\xb8 ", "~ ~ " };
+	unsigned random = 1;
+	char text[1024];
+
+	for (unsigned turn = 0; turn < 5000; turn++) {
+		size_t n = 0;
+
+		for (unsigned k = turn % 24; k > 0; k--) {
+			random = random * 1103515245 + 12345;
+			const char *word = words[(random >> 16) % COUNT_OF(words)];
+
+			n += (size_t)sprintf(text + n, "%s", word);
+		}
+		check_folding((struct span){ (uint8_t *)text, n },
+		    turn % 3 == 0 ? 1000 : turn % 97);
+	}
+}
+
+/* Runs longer than are put at once; words longer than that. */
+static void
+test_long_runs(void **state)
+{
+	uint8_t text[9000];
+
+	for (size_t gap = 1; gap < sizeof text; gap = gap * 3 + 1)
+		for (size_t limit = 4000; limit < sizeof text + 100; limit += 911) {
+			for (size_t i = 0; i < sizeof text; i++)
+				text[i] = i % gap == gap - 1 ? ' ' : 'x';
+			check_folding((struct span){ text, sizeof text }, limit);
+		}
+}
+
 /* A megabyte of each: bounded memory, and no more than a second even with sanitizers. */
 static void
 test_hostile(void **state)
@@ -438,6 +508,7 @@ main(void)
 		cmocka_unit_test(test_oddities), cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_charsets), cmocka_unit_test(test_title_and_counts),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_folding), cmocka_unit_test(test_long_runs),
 		cmocka_unit_test(test_deep),
 	};
 

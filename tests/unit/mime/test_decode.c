@@ -2,7 +2,9 @@
  * test_decode.c - transfer encodings: tables at every cut, base64 and quoted-printable
  * exhaustively against naive references.
  */
+#include "lib/mime/base64.h"
 #include "lib/mime/decode.h"
+#include "lib/mime/lane.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -319,6 +321,128 @@ test_ways(void **state)
 	assert_int_equal(decode_others(ENCODING_UNKNOWN, 0, qp, ways), 2);
 }
 
+static void
+test_lane(void **state)
+{
+	for (size_t at = 0; at <= LANE_BYTES; at++)
+		for (unsigned c = 1; c < 256; c++) {
+			uint8_t bytes[LANE_BYTES] = { 0 };
+
+			for (size_t i = at; i < LANE_BYTES; i += 3)
+				bytes[i] = (uint8_t)c;
+			assert_int_equal(lane_first(lane_load(bytes)), at);
+			assert_int_equal(lane_any(lane_load(bytes)), at < LANE_BYTES);
+		}
+}
+
+/* Many groups at a time are the same as one, with any byte at any place, whatever stands
+   around them; nothing is written behind the slack. */
+static void
+check_groups(struct span in, size_t most)
+{
+	uint8_t fast[112], plain[112];
+	size_t groups, want;
+
+	memset(fast, 0xee, sizeof fast);
+	memset(plain, 0xee, sizeof plain);
+	size_t used = base64_lines(in, most, fast, &groups);
+
+	assert_int_equal(base64_lines_plain(in, most, plain, &want), used);
+	assert_int_equal(groups, want);
+	assert_true(groups <= most && 4 * groups <= used && used <= in.len);
+	assert_memory_equal(fast, plain, 3 * groups);
+	for (size_t i = 3 * most + BASE64_SLACK; i < sizeof fast; i++)
+		assert_int_equal(fast[i], 0xee);
+}
+
+static void
+test_groups(void **state)
+{
+	static const char letters[] = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY+/Zx0129abyzKLMN"
+	    "+/0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN";
+	uint8_t in[100];
+
+	for (size_t groups = 0; groups <= sizeof in / 4; groups++)
+		for (size_t at = 0; at < sizeof in; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				memcpy(in, letters, sizeof in);
+				in[at] = (uint8_t)c;
+				check_groups((struct span){ in, sizeof in }, groups);
+				check_groups((struct span){ in, 4 * groups }, COUNT_OF(in) / 4);
+				memcpy(in + 40, "\r\n", 2);
+				memcpy(in + 78, "\n\r\n", 3);
+				check_groups((struct span){ in, sizeof in }, groups);
+			}
+}
+
+/* Long lines with something odd at each place: all at once is what byte by byte gives. */
+static void
+check_line(struct decode_way way, struct span in, uint64_t limit)
+{
+	struct tail t = { .sink = { tail_write, tail_finish } };
+	struct buf whole = { 0 };
+	struct decoder d;
+	struct error e;
+
+	decoder_init(&d, way, limit, &t.sink);
+	for (size_t i = 0; i < in.len; i++)
+		sink_write(&d.sink, span_slice(in, i, i + 1), &e);
+	sink_finish(&d.sink, &e);
+	assert_int_equal(decode_all(way, in, limit, &whole), d.flaws);
+	assert_true(span_equal(buf_span(&whole), buf_span(&t.b)));
+	buf_free(&whole);
+	buf_free(&t.b);
+}
+
+static void
+fill_lines(uint8_t *in, size_t len, size_t width)
+{
+	for (size_t i = 0; i < len; i++)
+		in[i] = i % (width + 2) == width ? '\r' : i % (width + 2) == width + 1 ? '\n' :
+		    (uint8_t)("abcd efgh  "[i % 11] & ~(width % 4 == 0 ? 0x20 : 0)) | 0x40;
+}
+
+static void
+test_lines(void **state)
+{
+	static const char odd[] = "= \t\r\n!\0\xe4Z", *const pairs[] = { "==", "=3", "=\r", " \r",
+		"\n\n", "  ", "\r\r", "=\n" };
+	uint8_t in[1500];
+
+	for (enum decode_manner m = 0; m < DECODE_MANNERS; m++)
+		for (size_t at = 0; at < 180; at++)
+			for (size_t k = 0; k < sizeof odd + COUNT_OF(pairs); k++) {
+				fill_lines(in, sizeof in, 60 + at % 17);
+				if (k < sizeof odd)
+					in[at] = (uint8_t)odd[k];
+				else
+					memcpy(in + at, pairs[k - sizeof odd], 2);
+				struct span s = { in, at % 5 == 0 ? sizeof in : 200 };
+
+				check_line((struct decode_way){ B, m }, s, at % 3 == 0 ? at : 5000);
+				check_line((struct decode_way){ Q, m }, s, at % 3 == 0 ? at : 5000);
+			}
+}
+
+/* More blanks than are held back. */
+static void
+test_blanks(void **state)
+{
+	uint8_t in[1400];
+
+	for (size_t blanks = 150; blanks < 1300; blanks += 19)
+		for (size_t before = 0; before < 40; before++) {
+			memset(in, 'x', sizeof in);
+			memset(in + before, ' ', blanks);
+			for (unsigned end = 0; end < 3; end++) {
+				in[before + blanks] = (uint8_t)"\nx="[end];
+				for (uint64_t limit = 100; limit < 6000; limit *= 7)
+					check_line((struct decode_way){ Q, 0 },
+					    (struct span){ in, before + blanks + 10 }, limit);
+			}
+		}
+}
+
 int
 main(void)
 {
@@ -326,7 +450,9 @@ main(void)
 		cmocka_unit_test(test_table), cmocka_unit_test(test_exhaustive),
 		cmocka_unit_test(test_limit), cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_embedded), cmocka_unit_test(test_embedded_anywhere),
-		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_ways), cmocka_unit_test(test_lane),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_lines), cmocka_unit_test(test_blanks),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);

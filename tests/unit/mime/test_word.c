@@ -93,6 +93,59 @@ test_utf8(void **state)
 	}
 }
 
+/* A character at every place of a long text; then its first byte alone, or its last. */
+static void
+test_long_utf8(void **state)
+{
+	static const char *const characters[] = { "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };
+	uint8_t s[200];
+
+	for (size_t i = 0; i < COUNT_OF(characters); i++) {
+		size_t n = strlen(characters[i]);
+
+		for (size_t len = n; len <= sizeof s; len++)
+			for (size_t at = 0; at + n <= len; at++) {
+				memset(s, '1', sizeof s);
+				memcpy(s + at, characters[i], n);
+				assert_int_equal(utf8_valid((struct span){ s, len }), len);
+				s[at + 1] = '1';
+				assert_int_equal(utf8_valid((struct span){ s, len }), at);
+				s[at] = '1';
+				s[at + 1] = 0x80;
+				assert_int_equal(utf8_valid((struct span){ s, len }), at + 1);
+			}
+	}
+}
+
+/* In a long text, which goes by in blocks, a character is what it is in a short one. */
+static void
+check_blocks(const uint8_t bytes[4], size_t at)
+{
+	uint8_t s[192];
+
+	memset(s, '1', sizeof s);
+	memcpy(s + at, bytes, 4);
+	assert_int_equal(utf8_valid((struct span){ s, sizeof s }),
+	    utf8_valid((struct span){ s + at, 60 }) == 60 ? sizeof s :
+	    at + utf8_valid((struct span){ s + at, 60 }));
+}
+
+static void
+test_utf8_blocks(void **state)
+{
+	static const uint8_t later[] = { '1', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0,
+		0xc2, 0xe1, 0xff };
+
+	for (unsigned a = 0x7f; a < 256; a++)
+		for (unsigned b = 0x7f; b < 256; b++)
+			for (size_t k = 0; k < COUNT_OF(later) * COUNT_OF(later); k++) {
+				const uint8_t bytes[4] = { (uint8_t)a, (uint8_t)b,
+					later[k % COUNT_OF(later)], later[k / COUNT_OF(later)] };
+
+				check_blocks(bytes, 60 + k % 5);
+			}
+}
+
 static const struct { const char *in, *out; } words[] = {
 	{ "", "" }, { "plain", "plain" }, { "=?utf-8?q?a=C3=A4_b?=", "a" AE " b" },
 	{ "=?utf-8?B?YcOk?=", "a" AE }, { "x =?iso-8859-1?q?=E4?= y", "x " AE " y" },
@@ -212,6 +265,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_charsets), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_long_utf8),
+		cmocka_unit_test(test_utf8_blocks),
 		cmocka_unit_test(test_words), cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_not_odd),
 	};
