@@ -97,21 +97,61 @@ regex_release(struct regex *r)
 	r->code = NULL;
 }
 
-enum regex_result
-regex_match(const struct regex *r, struct span text, uint32_t steps)
+/* What PCRE2 returns; data has room for the pairs that are wanted. */
+static int
+match(const struct regex *r, struct span text, size_t from, uint32_t steps,
+    pcre2_match_data *data)
 {
 	static const uint8_t nothing[1];
 	pcre2_match_context *context = pcre2_match_context_create(NULL);
-	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
 	int n = PCRE2_ERROR_NOMEMORY;
 
 	if (context != NULL && data != NULL) {
 		pcre2_set_match_limit(context, steps);
 		pcre2_set_depth_limit(context, steps);
-		n = pcre2_match(r->code, text.ptr != NULL ? text.ptr : nothing, text.len, 0,
+		n = pcre2_match(r->code, text.ptr != NULL ? text.ptr : nothing, text.len, from,
 		    0, data, context);
 	}
-	pcre2_match_data_free(data);
 	pcre2_match_context_free(context);
+	return n;
+}
+
+static enum regex_result
+result_of(int n)
+{
 	return n >= 0 ? REGEX_YES : n == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_LIMIT;
+}
+
+enum regex_result
+regex_match(const struct regex *r, struct span text, uint32_t steps)
+{
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	int n = match(r, text, 0, steps, data);
+
+	pcre2_match_data_free(data);
+	return result_of(n);
+}
+
+static struct span
+pair(struct span text, const size_t *offsets)
+{
+	return offsets[0] == PCRE2_UNSET ? SPAN_NONE
+	    : span_slice(text, offsets[0], offsets[1]);
+}
+
+enum regex_result
+regex_find(const struct regex *r, struct span text, size_t from, uint32_t steps,
+    struct span found[2])
+{
+	pcre2_match_data *data = pcre2_match_data_create(2, NULL);
+	int n = match(r, text, from, steps, data);
+
+	if (n >= 0) {
+		const size_t *offsets = pcre2_get_ovector_pointer(data);
+
+		found[0] = pair(text, offsets);
+		found[1] = n == 1 ? SPAN_NONE : pair(text, offsets + 2);
+	}
+	pcre2_match_data_free(data);
+	return result_of(n);
 }

@@ -26,4 +26,8 @@ enum regex_result { REGEX_NO = 0, REGEX_YES,
 };
 /* From each place of the text at most `steps` of backtracking. */
 enum regex_result regex_match(const struct regex *, struct span text, uint32_t steps);
+/* The first match that begins at byte `from' or later: found[0] is all of it, found[1] the
+   first group, with a NULL ptr where that has no part in it. */
+enum regex_result regex_find(const struct regex *, struct span text, size_t from,
+    uint32_t steps, struct span found[2]);
 #endif
