@@ -4,7 +4,9 @@
  * The text ends at the first NUL; the bytes behind it choose the findings.  Oracles:
  * compiling and walking are deterministic; a walk for many recipients says what
  * policy_evaluate says; the trace fits the verdict; a condition as it is kept for
- * explain reads and evaluates as the one written.
+ * explain reads and evaluates as the one written; where no pending fact is wanted any more,
+ * the verdict is that of full knowledge; no accept stands that a failed check has not
+ * allowed.
  */
 #include "lib/policy/policy.h"
 
@@ -38,7 +40,10 @@ compile(struct compiled *c, struct span text, bool with_listener)
 {
 	struct listener listener = { .name = "in", .policy = "p", .place = { "t", 1, 1 },
 		.policy_place = { "t", 1, 1 } };
-	struct settings s = { .listeners = &listener, .listener_count = with_listener };
+	struct scanner scanners[] = { { .name = "c", .type = SCANNER_TYPE_CLAMD },
+		{ .name = "s", .type = SCANNER_TYPE_SPAMD } };
+	struct settings s = { .listeners = &listener, .listener_count = with_listener,
+		.scanners = scanners, .scanner_count = COUNT_OF(scanners) };
 	struct text_source source = { { read_text }, text };
 	bool ok;
 
@@ -80,6 +85,7 @@ take_value(struct span *s, enum fact fact)
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
 	case TYPE_TIME:
+	case TYPE_SCORE:
 		v.number = (int64_t)text << (text & 31);
 		break;
 	case TYPE_ENUM:
@@ -163,6 +169,7 @@ check_trace(const struct policy *p, const struct verdict *v)
 		unknown |= t == TRACE_UNKNOWN && !r->monitor;
 	}
 	expect(unknown == v->unknown_met);
+	expect(unknown == !fact_set_is_empty(&v->unknown_facts));
 }
 
 static void
@@ -181,6 +188,8 @@ expect_same(const struct policy *p, const struct verdict *a, const struct verdic
 {
 	expect(a->fate == b->fate && a->rule == b->rule && a->fact == b->fact);
 	expect(a->change_count == b->change_count && a->unknown_met == b->unknown_met);
+	expect(a->score == b->score && a->tag.kind == b->tag.kind);
+	expect(memcmp(&a->unknown_facts, &b->unknown_facts, sizeof a->unknown_facts) == 0);
 	expect(memcmp(a->traces, b->traces, p->rule_count * sizeof *a->traces) == 0);
 }
 
@@ -195,6 +204,60 @@ check_after_queue(
 	if (v->fate == FATE_REJECT && span_equal(p->name, SPAN_LIT("p")))
 		expect((local->state == FACT_KNOWN && local->truth) ||
 		    (user->state == FACT_KNOWN && user->truth));
+}
+
+static void
+answer(struct findings *f, const struct findings *all, enum fact fact)
+{
+	if (fact_group(fact) == GROUP_NONE)
+		f->values[fact] = all->values[fact];
+	else
+		f->groups[fact_group(fact)] = all->groups[fact_group(fact)];
+}
+
+/* Scanners' facts are asked for as they are wanted: the end is as if all were known. */
+static void
+check_wanted(const struct policy *p, const struct findings *all, const struct verdict *v,
+    struct arena *arena)
+{
+	struct findings f = *all;
+	struct verdict asked;
+
+	findings_set_stage_pending(&f, STAGE_SCANNER);
+	for (unsigned rounds = 0;; rounds++) {
+		struct fact_set wanted = { 0 };
+		struct policy_walk w;
+
+		policy_walk_begin(&w, p, &f, arena);
+		policy_wanted(&w, &wanted);
+		if (fact_set_is_empty(&wanted))
+			break;
+		expect(rounds < FACT_COUNT);
+		for (unsigned i = 0; i < FACT_COUNT; i++)
+			if (fact_set_has(&wanted, (enum fact)i))
+				answer(&f, all, (enum fact)i);
+	}
+	policy_evaluate(p, &f, arena, &asked);
+	for (size_t i = 0; i < p->rule_count; i++)
+		expect(asked.traces[i].result == v->traces[i].result);
+	expect(asked.fate == v->fate && asked.score == v->score);
+	expect(memcmp(&asked.unknown_facts, &v->unknown_facts, sizeof v->unknown_facts) == 0);
+}
+
+static void
+check_failures(const struct verdict *v, unsigned bits)
+{
+	struct scanner scanners[] = {
+		{ .type = SCANNER_TYPE_CLAMD, .on_failure = (enum on_failure)(bits % 3) },
+		{ .type = SCANNER_TYPE_SPAMD, .on_failure = (enum on_failure)(bits / 3 % 3) },
+	};
+	struct settings s = { .scanners = scanners, .scanner_count = COUNT_OF(scanners) };
+	struct failures f = { .scanners = bits >> 4 & 3, .unscannable = bits >> 6 & 3 };
+	struct on_failure_verdict o = policy_on_failure(v, &s, &f);
+
+	expect(o.fate == v->fate || v->fate == FATE_ACCEPT);
+	if (o.fate == FATE_ACCEPT && v->unknown_met)
+		expect(o.missing != 0 || v->decided_by_unscannable || v->decided_by_unseen);
 }
 
 /* Lists and patterns are in the text around the rule: such a condition cannot stand alone. */
@@ -244,6 +307,8 @@ walk(const struct policy *p, struct span facts)
 		check_trace(p, &one);
 		check_words(p, &f, &one, &arena);
 		check_after_queue(p, &f, &one);
+		check_wanted(p, &f, &one, &arena);
+		check_failures(&one, take(&facts));
 	}
 	for (size_t i = 0; i < p->rule_count && i < 20; i++)
 		check_round_trip(&p->rules[i], &f);

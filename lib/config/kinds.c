@@ -5,6 +5,7 @@
 #include "lib/base/text.h"
 #include "lib/config/hop.h"
 #include "lib/config/value.h"
+#include "lib/finding/score.h"
 #include <stdio.h>
 
 static void
@@ -107,6 +108,8 @@ print_number(const struct row *row, uint64_t v, struct buf *b)
 		value_size_print(v, b);
 	else if (row->kind == KIND_TIME)
 		value_time_print(v, b);
+	else if (row->kind == KIND_DECIMAL)
+		score_print(b, (int64_t)v);
 	else
 		buf_printf(b, "%llu", (unsigned long long)v);
 }
@@ -163,6 +166,19 @@ read_time(const struct reading *r, void *member)
 		*(uint64_t *)member = v;
 }
 
+static void
+read_decimal(const struct reading *r, void *member)
+{
+	int64_t v;
+
+	if (!score_parse(r->values->text, &v) || v < 0)
+		expected(r, r->values, "a number like 2 or 0.5, with at most 3 decimals");
+	else if ((uint64_t)v < r->row->min || (uint64_t)v > r->row->max)
+		expected_range(r);
+	else
+		*(uint64_t *)member = (uint64_t)v;
+}
+
 /* `a', `b' or `c' */
 static void
 expected_word(const struct reading *r)
@@ -194,6 +210,99 @@ read_enum(const struct reading *r, void *member)
 			return;
 		}
 	expected_word(r);
+}
+
+static void
+read_truth(const struct reading *r, void *member)
+{
+	if (span_equal(r->values->text, SPAN_LIT("yes")))
+		*(bool *)member = true;
+	else if (span_equal(r->values->text, SPAN_LIT("no")))
+		*(bool *)member = false;
+	else
+		expected_word(r);
+}
+
+static bool
+is_printable(struct span s, uint8_t least)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] < least || s.ptr[i] > 0x7e)
+			return false;
+	return s.len > 0;
+}
+
+/* Such a text goes into a line of a protocol. */
+static void
+read_text(const struct reading *r, void *member)
+{
+	struct span s = r->values->text;
+
+	if (is_printable(s, ' ') && s.len <= r->row->max)
+		*(const char **)member = arena_text(r->arena, s);
+	else
+		expected(r, r->values, "a text of printable ASCII, not too long,");
+}
+
+static void
+read_target(const struct reading *r, void *member)
+{
+	struct span s = r->values->text;
+
+	if (is_printable(s, '!') && s.ptr[0] == '/' && s.len <= r->row->max)
+		*(const char **)member = arena_text(r->arena, s);
+	else
+		expected(r, r->values, "a path that begins with / and has no blanks");
+}
+
+static void
+read_regex(const struct reading *r, void *member)
+{
+	const struct token *t = r->values;
+
+	if (t->kind == TOKEN_REGEX && t->text.len > 0)
+		*(struct regex_text *)member =
+		    (struct regex_text){ t->text, t->flags, t->place };
+	else
+		expected(r, t, "a regular expression /.../");
+}
+
+static void
+read_statuses(const struct reading *r, void *member)
+{
+	struct statuses set = { { 0 } };
+
+	for (size_t i = 0; i < r->count; i++) {
+		uint64_t v;
+
+		if (!text_number(r->values[i].text, 255, &v)) {
+			expected(r, &r->values[i], "exit statuses of 0 to 255");
+			return;
+		}
+		set.bits[v / 64] |= 1ull << v % 64;
+	}
+	*(struct statuses *)member = set;
+}
+
+static void
+read_command(const struct reading *r, void *member)
+{
+	struct words list = { arena_array(r->arena, struct span, r->count), 0 };
+
+	for (; list.count < r->count; list.count++) {
+		struct span s = r->values[list.count].text;
+
+		if (list.count == 0 && (!is_plain(s) || s.ptr[0] != '/')) {
+			expected(r, r->values, "the program's path, which begins with /,");
+			return;
+		}
+		if (memchr(s.ptr, '\0', s.len) != NULL) {
+			expected(r, &r->values[list.count], "an argument without NUL");
+			return;
+		}
+		list.items[list.count] = s;
+	}
+	*(struct words *)member = list;
 }
 
 static bool
@@ -312,6 +421,47 @@ print_enum(const struct row *row, const void *member, struct buf *b)
 }
 
 static void
+print_truth(const struct row *row, const void *member, struct buf *b)
+{
+	buf_printf(b, "%s", row->words[*(const bool *)member]);
+}
+
+static void
+print_regex(const struct row *row, const void *member, struct buf *b)
+{
+	const struct regex_text *regex = member;
+
+	if (regex->text.len > 0)
+		token_print(&(struct token){ TOKEN_REGEX, regex->text, regex->flags,
+		    regex->place }, b);
+}
+
+static void
+print_statuses(const struct row *row, const void *member, struct buf *b)
+{
+	const struct statuses *set = member;
+	const char *before = "";
+
+	for (unsigned i = 0; i < 256; i++)
+		if (set->bits[i / 64] >> i % 64 & 1) {
+			buf_printf(b, "%s%u", before, i);
+			before = " ";
+		}
+}
+
+static void
+print_command(const struct row *row, const void *member, struct buf *b)
+{
+	const struct words *list = member;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (i > 0)
+			buf_byte(b, ' ');
+		word_print(list->items[i], b);
+	}
+}
+
+static void
 print_networks(const struct row *row, const void *member, struct buf *b)
 {
 	const struct networks *list = member;
@@ -359,7 +509,21 @@ static const struct {
 	  "bytes; K, M and G (or KiB, MiB and GiB) behind the number count 1024." },
 	[KIND_TIME] = { 1, read_time, print_amount, "time",
 	  "a number with its unit: ms, s, m, h or d." },
+	[KIND_DECIMAL] = { 1, read_decimal, print_amount, "decimal",
+	  "a number with at most three digits behind its point, such as 2 or 0.5." },
 	[KIND_ENUM] = { 1, read_enum, print_enum, "word", "one of the words given." },
+	[KIND_TRUTH] = { 1, read_truth, print_truth, "truth", "yes or no." },
+	[KIND_TEXT] = { 1, read_text, print_text, "text",
+	  "printable ASCII; in double quotes where it holds blanks." },
+	[KIND_TARGET] = { 1, read_target, print_text, "URL path",
+	  "begins with a slash and holds no blanks." },
+	[KIND_REGEX] = { 1, read_regex, print_regex, "expression",
+	  "a regular expression between slashes, with flags behind it, as in policies." },
+	[KIND_STATUSES] = { 256, read_statuses, print_statuses, "status",
+	  "an exit status of 0 to 255; several with blanks between." },
+	[KIND_COMMAND] = { SCHEMA_ENDPOINTS * 4, read_command, print_command, "command",
+	  "the path of a program, which begins with a slash, and its arguments; each in "
+	  "double quotes where it holds blanks." },
 	[KIND_ENDPOINTS] = { SCHEMA_ENDPOINTS, endpoints_read, endpoints_print, "address",
 	  "127.0.0.1:10024, [::1]:10024 or unix:/path; several with blanks between." },
 	[KIND_NETWORKS] = { SCHEMA_LIST, read_networks, print_networks, "network",
@@ -404,7 +568,8 @@ check_values(const struct reading *r)
 			    i > 1 ? "s" : "", token_shown(t).text);
 			return false;
 		}
-		if (t->kind == TOKEN_OPERATOR || t->kind == TOKEN_REGEX) {
+		if (t->kind == TOKEN_OPERATOR ||
+		    (t->kind == TOKEN_REGEX && r->row->kind != KIND_REGEX)) {
 			complain(r->complaints, t->place, "expected a value for `%s', found %s",
 			    r->row->name, token_shown(t).text);
 			return false;

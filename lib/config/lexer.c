@@ -290,7 +290,8 @@ lexer_next(struct lexer *l, struct token *t)
 		skip_unknown(l);
 	*t = (struct token){ .place = place_at(l, l->at) };
 	enum lexeme x = lex(l, t, regex_may_come);
-	l->after_matches = x == LEX_TOKEN && token_is(t, "matches");
+	l->after_matches = x == LEX_TOKEN &&
+	    (token_is(t, "matches") || token_is(t, "infected-pattern"));
 	note_pattern(l, x, t);
 	return x;
 }

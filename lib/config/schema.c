@@ -15,6 +15,11 @@ static const char *const sandbox_words[] = { "best-effort", "required", NULL };
 static const char *const queue_words[] = { "after", "before", NULL };
 static const char *const protocol_words[] = { "auto", "smtp", "lmtp", NULL };
 static const char *const bare_words[] = { "", "reject", "repair", NULL };
+static const char *const truth_words[] = { "no", "yes", NULL };
+static const char *const failure_words[] = { "defer", "hold", "accept", NULL };
+static const char *const transfer_words[] = { "auto", "fildes", "instream", NULL };
+static const char *const type_words[] = { "clamd", "spamd", "rspamd", "icap", "command",
+	NULL };
 
 _Static_assert(sizeof(enum queue_place) == sizeof(unsigned), "kind_read writes enums so");
 
@@ -95,6 +100,18 @@ static const struct row global_rows[] = {
 	  "Most sessions at the same time, in all.", RANGE(1, 1000000) },
 	{ "journal-keep", KEY(TIME, uint64_t, G, journal_keep), "90d",
 	  "Age at which a record leaves the journal.", RANGE(HOUR, 36500 * DAY) },
+	{ "hold-lifetime", KEY(TIME, uint64_t, G, hold_lifetime), "5d",
+	  "Age at which a held mail is not examined again any more: it stays in quarantine, "
+	  "in the class hold-expired, and the postmaster is told.", RANGE(SEC, 365 * DAY) },
+	{ "hold-rate", KEY(NUMBER, uint64_t, G, hold_rate), "10",
+	  "Most held mails that are examined again in a second.", RANGE(1, 1000) },
+	{ "hold-retry", KEY(TIME, uint64_t, G, hold_retry), "1m",
+	  "Time until a held mail is examined again; each further time doubles it, up to an "
+	  "hour.  When a scanner is well again all of them are examined at once.",
+	  RANGE(SEC, HOUR) },
+	{ "scanned-header", KEY(TRUTH, bool, G, scanned_header), "yes",
+	  "Whether X-Virus-Scanned is added to mail that a virus scanner has looked at.",
+	  .words = truth_words },
 	{ "user-gateway", KEY(NUMBER, uint64_t, G, user_gateway), "0",
 	  "User id of the gateways when started as root; 0 is the user of the name "
 	  "sallyport-gateway.", RANGE(0, USER) },
@@ -104,6 +121,13 @@ static const struct row global_rows[] = {
 	{ "user-store", KEY(NUMBER, uint64_t, G, user_store), "0",
 	  "User id of the store when started as root; 0 is the user of the name "
 	  "sallyport-store.", RANGE(0, USER) },
+	{ "user-runner", KEY(NUMBER, uint64_t, G, user_runner), "0",
+	  "User id of the runners, which execute the commands of scanners, when started as "
+	  "root; 0 is the user of the name sallyport-runner.", RANGE(0, USER) },
+	{ "runner-directory", KEY(PATH, const char *, G, runner_directory), NULL,
+	  "Directory in which each run of a scanner's command has a folder of its own until it "
+	  "ends; if it is not set, that of the spool directory with -runner behind its name.",
+	  RANGE(0, PATH) },
 };
 #undef G
 
@@ -166,15 +190,99 @@ static const struct row listener_rows[] = {
 	{ "cache-count", KEY(NUMBER, uint64_t, L, cache_count), "20",
 	  "Most idle connections to the next hop kept by each gateway.",
 	  RANGE(0, 10000) },
+	{ "trust-headers", KEY(TRUTH, bool, L, trust_headers), "no",
+	  "Whether X-Spam and X-Virus-Scanned fields that others have written are kept; they "
+	  "are removed if not, since anybody can write them.", .words = truth_words },
 };
 #undef L
 
+#define S struct scanner
+#define FOR(type) (1u << SCANNER_TYPE_##type)
+#define REMOTE (FOR(CLAMD) | FOR(SPAMD) | FOR(RSPAMD) | FOR(ICAP))
+static const struct row scanner_rows[] = {
+	{ "type", KEY(ENUM, enum scanner_type, S, type), NULL,
+	  "The protocol it speaks: clamd, icap and command look for viruses, spamd and "
+	  "rspamd for spam.", .words = type_words, .required = true },
+	{ "at", KEY(ENDPOINTS, struct endpoints, S, at), NULL,
+	  "Where it listens; of several, at most 8, the first that answers is asked.",
+	  .required = true, .types = REMOTE },
+	{ "timeout", KEY(TIME, uint64_t, S, timeout), "30s",
+	  "Time from the beginning of a scan to its answer, after which it has failed.",
+	  RANGE(100, HOUR) },
+	{ "connect-timeout", KEY(TIME, uint64_t, S, connect_timeout), "5s",
+	  "Wait for a connection.", RANGE(10, HOUR), .types = REMOTE },
+	{ "slots", KEY(NUMBER, uint64_t, S, slots), "8",
+	  "Most scans at the same time, for each gateway; mails of one client outside have at "
+	  "most half of them, and half of the queue.", RANGE(1, 10000) },
+	{ "queue", KEY(NUMBER, uint64_t, S, queue), "200",
+	  "Most messages that wait for one of those, for each gateway; a scan that finds no "
+	  "place has failed.", RANGE(0, 1000000) },
+	{ "size-limit", KEY(SIZE, uint64_t, S, size_limit), "25M",
+	  "Largest message that it is given; a larger one is unscannable for it. 0 is no "
+	  "limit.", RANGE(0, TIB) },
+	{ "on-failure", KEY(ENUM, enum on_failure, S, on_failure), "defer",
+	  "What becomes of a mail that would be accepted, but whose rules have asked in vain "
+	  "for what this scanner tells: the client is told to come again, the mail is held "
+	  "here and examined again (before a queue only), or it is accepted, with a header "
+	  "field that says so.", .words = failure_words },
+	{ "weight", KEY(DECIMAL, uint64_t, S, weight), "1",
+	  "What its score is multiplied with before it is added to spam.score.",
+	  RANGE(0, 1000000), .types = FOR(SPAMD) | FOR(RSPAMD) },
+	{ "cache", KEY(NUMBER, uint64_t, S, cache), "0",
+	  "Clean contents that each gateway remembers (64 bytes each), so that they are not "
+	  "looked at again while its signatures are the same; 0 remembers none. See VERDICT "
+	  "CACHE.",
+	  RANGE(0, 10000000), .types = FOR(CLAMD) | FOR(ICAP) },
+	{ "cache-time", KEY(TIME, uint64_t, S, cache_time), "1h",
+	  "How long a content is remembered at most.",
+	  RANGE(1000, 24 * HOUR), .types = FOR(CLAMD) | FOR(ICAP) },
+	{ "transfer", KEY(ENUM, enum clamd_transfer, S, transfer), "auto",
+	  "How clamd gets a message: by its descriptor (local sockets only), over the "
+	  "connection, or as works.", .words = transfer_words, .types = FOR(CLAMD) },
+	{ "canary", KEY(TIME, uint64_t, S, canary), "50ms",
+	  "Behind a clean mail clamd is asked to find the EICAR test file, unless it has done "
+	  "so within this time; if it does not, the scan has failed. 0 never asks.",
+	  RANGE(0, HOUR), .types = FOR(CLAMD) },
+	{ "path", KEY(TARGET, const char *, S, path), NULL,
+	  "Path of its service in the URL; /checkv2 if it is not set for rspamd, required "
+	  "for icap.", RANGE(0, 1000), .types = FOR(RSPAMD) | FOR(ICAP) },
+	{ "password", KEY(TEXT, const char *, S, password), NULL,
+	  "Password that it asks for; the file should then be readable for root only.",
+	  RANGE(0, 200), .types = FOR(RSPAMD) },
+	{ "user", KEY(TEXT, const char *, S, user), NULL,
+	  "User whose preferences count; the word recipient stands for the recipient's "
+	  "address, where a mail has only one.", RANGE(0, 200), .types = FOR(SPAMD) },
+	{ "command", KEY(COMMAND, struct words, S, command), NULL,
+	  "Program and arguments; it gets the message on its standard input.",
+	  .required = true, .types = FOR(COMMAND) },
+	{ "clean-status", KEY(STATUSES, struct statuses, S, clean_status), "0",
+	  "Exit statuses that mean that it has found nothing; one that is in neither list is "
+	  "a failure.", .types = FOR(COMMAND) },
+	{ "infected-status", KEY(STATUSES, struct statuses, S, infected_status), "1",
+	  "Exit statuses that mean that it has found something.", .types = FOR(COMMAND) },
+	{ "unscannable-status", KEY(STATUSES, struct statuses, S, unscannable_status), NULL,
+	  "Exit statuses that mean that it cannot look at this message: encrypted, damaged.",
+	  .types = FOR(COMMAND) },
+	{ "infected-pattern", KEY(REGEX, struct regex_text, S, infected_pattern), NULL,
+	  "What stands in its output where it has found something; the first group in "
+	  "parentheses is the name.", .types = FOR(COMMAND) },
+	{ "network", KEY(TRUTH, bool, S, network), "no",
+	  "Whether the command may use the network; unix sockets it may use in any case.",
+	  .words = truth_words, .types = FOR(COMMAND) },
+};
+#undef S
+
 _Static_assert(COUNT_OF(global_rows) <= SCHEMA_ROWS, "a bit each");
 _Static_assert(COUNT_OF(listener_rows) <= SCHEMA_ROWS, "a bit each");
+_Static_assert(COUNT_OF(scanner_rows) <= SCHEMA_ROWS, "a bit each");
+_Static_assert(COUNT_OF(type_words) == SCANNER_TYPES + 1, "in the order of the types");
 
 const struct schema schema_global = {
 	NULL, global_rows, COUNT_OF(global_rows), offsetof(struct settings, given),
 };
 const struct schema schema_listener = {
 	"listener", listener_rows, COUNT_OF(listener_rows), offsetof(struct listener, given),
+};
+const struct schema schema_scanner = {
+	"scanner", scanner_rows, COUNT_OF(scanner_rows), offsetof(struct scanner, given),
 };

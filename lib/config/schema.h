@@ -16,7 +16,14 @@ enum kind {
 	KIND_NUMBER,    /* uint64_t, as the next two: min to max        */
 	KIND_SIZE,
 	KIND_TIME,
+	KIND_DECIMAL,   /* uint64_t in thousandths: 1.5; min to max     */
 	KIND_ENUM,      /* an enum: its value is the index in words     */
+	KIND_TRUTH,     /* bool; words are no and yes                   */
+	KIND_TEXT,      /* const char *: printable ASCII, at most max   */
+	KIND_TARGET,    /* const char *: /path without blanks, of a URL */
+	KIND_REGEX,     /* struct regex_text                            */
+	KIND_STATUSES,  /* struct statuses                              */
+	KIND_COMMAND,   /* struct words: an absolute path, arguments    */
 	KIND_ENDPOINTS, /* struct endpoints                             */
 	KIND_NETWORKS,  /* struct networks; `none' is the empty list    */
 	KIND_DOMAINS,   /* struct words, lower-cased; `none' likewise   */
@@ -32,6 +39,7 @@ struct row {
 	uint64_t    min, max;
 	const char *const *words;       /* KIND_ENUM; ends with NULL; "" cannot be written */
 	bool        required;
+	unsigned    types;              /* of scanners that have it: bits; 0: all */
 };
 
 struct schema {
@@ -46,7 +54,13 @@ struct schema {
 #define SCHEMA_ENDPOINTS 16     /* addresses of one listener or next hop */
 #define SCHEMA_LISTENERS 256
 
-extern const struct schema schema_global, schema_listener;
+extern const struct schema schema_global, schema_listener, schema_scanner;
+
+static inline bool
+row_serves(const struct row *r, enum scanner_type type)
+{
+	return r->types == 0 || (r->types >> type & 1) != 0;
+}
 
 static inline void *
 row_member(const struct row *r, void *base)
@@ -70,6 +84,11 @@ void kind_read(const struct reading *, void *member);
 void kind_print(const struct row *, const void *member, struct buf *);
 void endpoint_print(const struct endpoint *, struct buf *);
 bool endpoint_equal(const struct endpoint *, const struct endpoint *);
+
+/* What a scanner's block says as a whole, after its settings are read: where each row was
+   given (NULL: it was not).  Fills in what depends on its type. */
+void scanner_check(struct scanner *, const struct node *const seen[SCHEMA_ROWS],
+    struct complaints *);
 
 /* For the manual: "time" and what a time is. */
 const char *kind_name(enum kind);

@@ -19,14 +19,17 @@ enough(const struct loader *l)
 	return l->complaints->count > CONFIG_ERRORS;
 }
 
-/* A structure being filled: the settings or one listener. */
+/* A structure being filled: the settings, one listener or one scanner. */
 struct target {
 	const struct schema *schema;
 	void                *base;
 	const struct node   *seen[SCHEMA_ROWS];         /* where each was given */
 };
 
-static const char *const blocks[] = { "listener", "policy", "list", "pattern" };
+static const char *const blocks[] = { "listener", "scanner", "policy", "list", "pattern" };
+static const struct schema *const schemas[] = {
+	&schema_global, &schema_listener, &schema_scanner,
+};
 
 static const struct row *
 row_find(const struct schema *schema, const struct token *t)
@@ -46,12 +49,33 @@ is_block_word(const struct token *t)
 	return false;
 }
 
+/* NULL where no other block has a setting of that name; that of the file goes first. */
+static const struct schema *
+other_schema(const struct schema *not_this, const struct token *word)
+{
+	for (size_t i = 0; i < COUNT_OF(schemas); i++)
+		if (schemas[i] != not_this && row_find(schemas[i], word) != NULL)
+			return schemas[i];
+	return NULL;
+}
+
+static void
+misplaced(const struct loader *l, const struct target *t, const struct token *word,
+    const struct schema *other)
+{
+	bool outside = other == NULL || other->block == NULL;
+
+	complain(l->complaints, word->place, "%s stands %s a %s, not here",
+	    token_shown(word).text, outside ? "outside of" : "in the block of",
+	    outside ? t->schema->block : other->block);
+}
+
 static void
 unknown_word(const struct loader *l, const struct target *t, const struct token *word)
 {
 	struct nearest near = { .word = word->text };
 	bool inside = t->schema->block != NULL;
-	const struct schema *other = inside ? &schema_global : &schema_listener;
+	const struct schema *other = other_schema(t->schema, word);
 
 	if (word->kind != TOKEN_WORD)
 		complain(l->complaints, word->place, "expected the name of a setting, found %s",
@@ -59,9 +83,8 @@ unknown_word(const struct loader *l, const struct target *t, const struct token 
 	else if (token_is(word, "include"))
 		complain(l->complaints, word->place,
 		    "expected the path after `include' in \"\"");
-	else if (row_find(other, word) != NULL || (inside && is_block_word(word)))
-		complain(l->complaints, word->place, "%s stands %s a listener, not here",
-		    token_shown(word).text, inside ? "outside of" : "in the block of");
+	else if (other != NULL || (inside && is_block_word(word)))
+		misplaced(l, t, word, other);
 	else {
 		for (size_t i = 0; i < t->schema->count; i++)
 			nearest_try(&near, t->schema->rows[i].name);
@@ -162,27 +185,46 @@ defaults_load(const struct loader *l, const struct target *t)
 	assert(l->complaints->count == before);
 }
 
-static void
-listener_name(const struct loader *l, struct listener *listener, const struct node *n)
+/* The name of a block, "" after a complaint. */
+static const char *
+block_name(const struct loader *l, const char *block, const struct node *n)
 {
-	static const struct row name = { .name = "listener", .kind = KIND_NAME };
-	struct listener *all = l->settings->listeners;
+	const struct row row = { .name = block, .kind = KIND_NAME };
+	const char *name = "";
 
-	listener->name = "";
-	listener->place = n->tokens->place;
-	if (n->token_count != 2)
-		complain(l->complaints, n->tokens[n->token_count > 2 ? 2 : 0].place,
-		    n->token_count > 2 ? "expected { after the name of the listener" :
-		    "expected a name after `listener'");
+	if (n->token_count > 2)
+		complain(l->complaints, n->tokens[2].place, "expected { after the name of the "
+		    "%s", block);
 	if (n->token_count < 2)
-		return;
-	kind_read(&(struct reading){ &name, n->tokens + 1, 1, n->end, l->arena,
-	    l->complaints }, &listener->name);
-	for (struct listener *o = all; o < listener && *listener->name != '\0'; o++)
-		if (strcmp(o->name, listener->name) == 0)
-			complain(l->complaints, listener->place,
-			    "listener `%s' is given twice, first at %s:%u:%u", o->name,
-			    o->place.file, o->place.line, o->place.column);
+		complain(l->complaints, n->tokens->place, "expected a name after `%s'", block);
+	else
+		kind_read(&(struct reading){ &row, n->tokens + 1, 1, n->end, l->arena,
+		    l->complaints }, &name);
+	return name;
+}
+
+static bool
+has_block(const struct loader *l, const char *block, const struct node *n)
+{
+	if (!n->has_block)
+		complain(l->complaints, n->end, "expected { after `%s' and its name", block);
+	return n->has_block;
+}
+
+static void
+given_twice(const struct loader *l, const char *block, const char *name, struct place place,
+    struct place first)
+{
+	complain(l->complaints, place, "%s `%s' is given twice, first at %s:%u:%u", block, name,
+	    first.file, first.line, first.column);
+}
+
+static void
+block_load(const struct loader *l, struct target *t, const struct node *n)
+{
+	defaults_load(l, t);
+	for (const struct node *s = n->children; s != NULL && !enough(l); s = s->next)
+		setting_load(l, t, s);
 }
 
 static void
@@ -222,18 +264,37 @@ listener_load(const struct loader *l, const struct node *n)
 	struct listener *in = &l->settings->listeners[l->settings->listener_count];
 	struct target t = { .schema = &schema_listener, .base = in };
 
-	if (!n->has_block) {
-		complain(l->complaints, n->end, "expected { after `listener' and its name");
+	if (!has_block(l, "listener", n))
 		return;
-	}
-	listener_name(l, in, n);
-	defaults_load(l, &t);
-	for (const struct node *s = n->children; s != NULL && !enough(l); s = s->next)
-		setting_load(l, &t, s);
+	in->name = block_name(l, "listener", n);
+	in->place = n->tokens->place;
+	for (struct listener *o = l->settings->listeners; o < in && *in->name != '\0'; o++)
+		if (strcmp(o->name, in->name) == 0)
+			given_twice(l, "listener", in->name, in->place, o->place);
+	block_load(l, &t, n);
 	check_required(l, &t, in);
 	in->policy_place = policy_place(&t);
 	listener_resolve(in);
 	l->settings->listener_count++;
+}
+
+static void
+scanner_load(const struct loader *l, const struct node *n)
+{
+	struct scanner *in = &l->settings->scanners[l->settings->scanner_count];
+	struct target t = { .schema = &schema_scanner, .base = in };
+
+	if (!has_block(l, "scanner", n))
+		return;
+	in->type = SCANNER_TYPES;       /* until it is read */
+	in->name = block_name(l, "scanner", n);
+	in->place = n->tokens->place;
+	for (struct scanner *o = l->settings->scanners; o < in && *in->name != '\0'; o++)
+		if (strcmp(o->name, in->name) == 0)
+			given_twice(l, "scanner", in->name, in->place, o->place);
+	block_load(l, &t, n);
+	scanner_check(in, t.seen, l->complaints);
+	l->settings->scanner_count++;
 }
 
 static void
@@ -273,24 +334,34 @@ check_listeners(const struct loader *l)
 	}
 }
 
-static void
-listeners_alloc(const struct loader *l, const struct node *tree)
+/* How many blocks of that sort are read: no more than `most`. */
+static size_t
+blocks_count(const struct loader *l, const struct node *tree, const char *block, size_t most)
 {
 	size_t count = 0;
 
 	for (const struct node *n = tree; n != NULL; n = n->next)
-		if (token_is(n->tokens, "listener") && count++ == SCHEMA_LISTENERS)
-			complain(l->complaints, n->tokens->place,
-			    "there are more than %u listeners", (unsigned)SCHEMA_LISTENERS);
-	if (count > SCHEMA_LISTENERS)
-		count = SCHEMA_LISTENERS;
-	l->settings->listeners = arena_array(l->arena, struct listener, count);
+		if (token_is(n->tokens, block) && count++ == most)
+			complain(l->complaints, n->tokens->place, "there are more than %zu %ss",
+			    most, block);
+	return count < most ? count : most;
+}
+
+static void
+blocks_alloc(const struct loader *l, const struct node *tree)
+{
+	l->settings->listeners = arena_array(l->arena, struct listener,
+	    blocks_count(l, tree, "listener", SCHEMA_LISTENERS));
+	l->settings->scanners = arena_array(l->arena, struct scanner,
+	    blocks_count(l, tree, "scanner", SCANNERS));
 }
 
 static void
 settings_resolve(struct settings *s, struct arena *arena)
 {
 	s->revision = "";
+	if (s->runner_directory == NULL)
+		s->runner_directory = arena_printf(arena, "%s-runner", s->spool_directory);
 	if (s->quarantine_directory == NULL)
 		s->quarantine_directory = arena_printf(arena, "%s/quarantine",
 		    s->state_directory);
@@ -316,13 +387,15 @@ settings_load(const struct node *tree, struct arena *arena, struct complaints *c
 	unsigned before = complaints->count;
 
 	defaults_load(&l, &global);
-	listeners_alloc(&l, tree);
+	blocks_alloc(&l, tree);
 	for (const struct node *n = tree; n != NULL && !enough(&l); n = n->next) {
 		if (!is_block_word(n->tokens))
 			setting_load(&l, &global, n);
 		else if (token_is(n->tokens, "listener") &&
 		    s->listener_count < SCHEMA_LISTENERS)
 			listener_load(&l, n);
+		else if (token_is(n->tokens, "scanner") && s->scanner_count < SCANNERS)
+			scanner_load(&l, n);
 	}
 	check_listeners(&l);
 	settings_resolve(s, arena);

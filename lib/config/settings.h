@@ -11,6 +11,7 @@
 #include "lib/base/address.h"
 #include "lib/base/pack.h"
 #include "lib/config/tree.h"
+#include "lib/finding/fact.h"
 
 struct endpoints { struct endpoint *items; size_t count; struct place *places; };
 
@@ -41,6 +42,10 @@ enum sandbox_mode { SANDBOX_BEST_EFFORT = 0, SANDBOX_REQUIRED };
 /* Sizes in bytes, times in milliseconds. */
 struct networks { struct network *items; size_t count; };
 struct words { struct span *items; size_t count; };
+/* Exit statuses of a command: a bit each. */
+struct statuses { uint64_t bits[4]; };
+/* /expression/flags, as lib/pattern's regex_compile takes them; checked by policy_compile. */
+struct regex_text { struct span text, flags; struct place place; };
 
 struct listener {
 	const char      *name;
@@ -68,6 +73,42 @@ struct listener {
 	uint64_t connect_timeout, command_timeout, data_timeout, end_timeout;
 	uint64_t cache_idle;            /* how long an idle next-hop connection is kept */
 	uint64_t cache_count;           /* idle next-hop connections kept, a gateway */
+	bool     trust_headers;         /* X-Spam-* and X-Virus-Scanned of others stay */
+	uint64_t given;                 /* for settings_show: what was no default */
+};
+
+/* scanner NAME { ... }: its place in struct settings is its identity (a bit of 64). */
+#define SCANNERS 64
+#define SCANNER_SERVERS 8       /* of one */
+enum on_failure { ON_FAILURE_DEFER = 0, ON_FAILURE_HOLD, ON_FAILURE_ACCEPT };
+enum clamd_transfer { TRANSFER_AUTO = 0, TRANSFER_FILDES, TRANSFER_INSTREAM };
+
+struct scanner {
+	const char      *name;
+	struct place     place;
+	enum scanner_type type;
+	struct endpoints at;            /* in the order to try, SCANNER_SERVERS at most;
+	                                   none for a command */
+	uint64_t timeout;               /* of one scan, from its first byte to its answer */
+	uint64_t connect_timeout;
+	uint64_t slots;                 /* scans at once, a gateway */
+	uint64_t queue;                 /* scans that wait for a slot, a gateway */
+	uint64_t size_limit;            /* larger messages are unscannable; 0 no limit */
+	enum on_failure on_failure;
+	struct place    on_failure_place;       /* the scanner's where it is not given */
+	uint64_t weight;                /* thousandths: its score counts so much */
+	uint64_t cache;                 /* entries of the verdict cache, a gateway; 0 none */
+	uint64_t cache_time;            /* ms that an entry lives */
+	enum clamd_transfer transfer;   /* clamd */
+	uint64_t canary;                /* clamd: ms that a found one stands for; 0: none */
+	const char *path;               /* rspamd: "/checkv2", icap: the service; begins with / */
+	const char *password;           /* rspamd; NULL none */
+	const char *user;               /* spamd; NULL: none is told */
+	bool        user_is_recipient;  /* `user recipient': the address, where there is one */
+	struct words command;           /* command: program (absolute) and its arguments */
+	struct statuses clean_status, infected_status, unscannable_status;
+	bool network;                   /* command: it may use the network */
+	struct regex_text infected_pattern;     /* command: in its output; text.len 0: none */
 	uint64_t given;                 /* for settings_show: what was no default */
 };
 
@@ -88,9 +129,16 @@ struct settings {
 	uint64_t minimum_free;          /* of the file systems of spool and state */
 	uint64_t sessions;              /* at once in all */
 	uint64_t journal_keep;          /* how long a record is kept */
+	uint64_t hold_lifetime, hold_retry;     /* of held mail; ms */
+	uint64_t hold_rate;             /* examined again, a second */
 	uint64_t user_gateway, user_inspector, user_store; /* 0: by name, see the manual */
+	uint64_t user_runner;
+	const char *runner_directory;   /* for what commands write while they run */
+	bool             scanned_header;        /* X-Virus-Scanned is added */
 	struct listener *listeners;
 	size_t           listener_count;
+	struct scanner  *scanners;
+	size_t           scanner_count;
 	const struct node *tree;        /* policies and lists are read from here */
 	const char      *revision;      /* first 16 hex digits of the digest of all files;
 	                                   set by who has a digest function, else "" */

@@ -7,10 +7,10 @@
  * A word is a run of letters, digits and . - _ : / @ [ ] + * % $ ~ & ^ | ? # inside
  * (a # starts a comment only where a token could start); a text is in double quotes
  * with \" \\ \n \t, and ends on its line; an operator is one of = != < <= > >= ( ) ,
- * and stands without blanks too; after the word `matches`, and behind the name in
- * `pattern NAME`, a token that begins with / is a regular expression /.../flags, where
- * \/ stands for a slash.  No recursion:
- * blocks nest to a depth of TREE_DEPTH.  `include "path";` at any place is replaced by
+ * and stands without blanks too; after the words `matches` and `infected-pattern`, and
+ * behind the name in `pattern NAME`, a token that begins with / is a regular expression
+ * /.../flags, where \/ stands for a slash.  No recursion: blocks nest to a depth of
+ * TREE_DEPTH.  `include "path";` at any place is replaced by
  * the file's statements (relative to the including file's folder; depth INCLUDE_DEPTH,
  * cycles are errors); an include without quotes is a statement like others.
  */

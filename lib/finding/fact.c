@@ -27,6 +27,16 @@ static const char *const kinds[] = {
 	[SIGNATURE_KIND_TEST] = "test", [SIGNATURE_KIND_SPAM_TEST] = "spam-test",
 	[SIGNATURE_KIND_LIST] = "list", NULL,
 };
+static const char *const scanner_types[SCANNER_TYPES + 1] = {
+	[SCANNER_TYPE_CLAMD] = "clamd", [SCANNER_TYPE_SPAMD] = "spamd",
+	[SCANNER_TYPE_RSPAMD] = "rspamd", [SCANNER_TYPE_ICAP] = "icap",
+	[SCANNER_TYPE_COMMAND] = "command", NULL,
+};
+static const char *const scanner_results[] = {
+	[SCANNER_RESULT_FAILED] = "failed", [SCANNER_RESULT_CLEAN] = "clean",
+	[SCANNER_RESULT_INFECTED] = "infected", [SCANNER_RESULT_SCORED] = "scored",
+	[SCANNER_RESULT_UNSCANNABLE] = "unscannable", NULL,
+};
 
 static const struct fact_row rows[FACT_COUNT] = {
     [FACT_LISTENER] = {"listener", TYPE_TEXT, STAGE_ENVELOPE,
@@ -130,6 +140,22 @@ static const struct fact_row rows[FACT_COUNT] = {
 	.sentence =
 	    "Does the pattern of that name match?  One fact for each `pattern' "
 	    "statement."},
+    [FACT_VIRUS_FOUND] = {"virus.found", TYPE_TRUTH, STAGE_SCANNER,
+	.sentence =
+	    "Has a virus scanner (clamd, icap, command) found something?  Unknown where "
+	    "none has and one failed or could not look."},
+    [FACT_VIRUS_NAME] = {"virus.name", TYPE_WORDS, STAGE_SCANNER,
+	.sentence = "All names of what they have found; absent where they found nothing."},
+    [FACT_VIRUS_UNSCANNABLE] = {"virus.unscannable", TYPE_TRUTH, STAGE_SCANNER,
+	.sentence =
+	    "Is there a virus scanner that cannot look at this message (too large, its "
+	    "own limits)?  A rule that accepts by this fact has judged it; else the "
+	    "scanner's on-failure decides."},
+    [FACT_SPAM_SCORE] = {"spam.score", TYPE_SCORE, STAGE_SCANNER,
+	.sentence =
+	    "Sum of the scores of the spam scanners (spamd, rspamd), each times its "
+	    "weight, and of what the rules before have added; begins with 0 where there "
+	    "is none, and one that the mail is too large for adds nothing."},
     [FACT_ATTACHMENT_NAME] = {"attachment.name", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "File name, decoded; absent where it has none."},
     [FACT_ATTACHMENT_EXTENSION] = {"attachment.extension", TYPE_TEXT, STAGE_CONTENT,
@@ -224,6 +250,29 @@ static const struct fact_row rows[FACT_COUNT] = {
 	.sentence = "What sort of signature it is."},
     [FACT_SIGNATURE_PART] = {"signature.part", TYPE_TEXT, STAGE_CONTENT,
 	.sentence = "Name of the attachment that has it; absent where that has none."},
+    [FACT_SCANNER_NAME] = {"scanner.name", TYPE_TEXT, STAGE_SCANNER,
+	.sentence = "Its name in the configuration."},
+    [FACT_SCANNER_KIND] = {"scanner.kind", TYPE_ENUM, STAGE_SCANNER,
+	.words = scanner_types, .sentence = "What kind of scanner it is."},
+    [FACT_SCANNER_RESULT] = {"scanner.result", TYPE_ENUM, STAGE_SCANNER,
+	.words = scanner_results,
+	.sentence = "What came of it; failed is no answer that counts."},
+    [FACT_SCANNER_ANSWER] = {"scanner.answer", TYPE_TEXT, STAGE_SCANNER,
+	.sentence = "Its answer in one line, or why there is none."},
+    [FACT_SCANNER_TIME] = {"scanner.time", TYPE_TIME, STAGE_SCANNER,
+	.sentence = "How long it took, with the wait for a slot."},
+    [FACT_SCANNER_VERSION] = {"scanner.version", TYPE_TEXT, STAGE_SCANNER,
+	.sentence = "Version of its engine and signatures, where it tells."},
+    [FACT_SCANNER_CACHED] = {"scanner.cached", TYPE_TRUTH, STAGE_SCANNER,
+	.sentence = "Was the answer remembered from the same content?"},
+    [FACT_SYMBOL_NAME] = {"symbol.name", TYPE_TEXT, STAGE_SCANNER,
+	.sentence = "Name of the test that hit."},
+    [FACT_SYMBOL_SCORE] = {"symbol.score", TYPE_SCORE, STAGE_SCANNER,
+	.sentence = "What it adds to the scanner's score; absent where that is not told."},
+    [FACT_SYMBOL_SCANNER] = {"symbol.scanner", TYPE_TEXT, STAGE_SCANNER,
+	.sentence = "Name of the scanner that tells of it."},
+    [FACT_SYMBOL_TEXT] = {"symbol.text", TYPE_TEXT, STAGE_SCANNER,
+	.sentence = "What the scanner says about it, such as the domain that was listed."},
 };
 
 static const struct group_row groups[GROUP_COUNT] = {
@@ -236,8 +285,12 @@ static const struct group_row groups[GROUP_COUNT] = {
 	"Every Received field, the topmost first."},
     [GROUP_LINK] = {"link", FACT_LINK_URL, FACT_SIGNATURE_NAME, 1000,
 	"Every link of the text and HTML parts, once each."},
-    [GROUP_SIGNATURE] = {"signature", FACT_SIGNATURE_NAME, FACT_COUNT, 100,
+    [GROUP_SIGNATURE] = {"signature", FACT_SIGNATURE_NAME, FACT_SCANNER_NAME, 100,
 	"Every built-in signature that some content has."},
+    [GROUP_SCANNER] = {"scanner", FACT_SCANNER_NAME, FACT_SYMBOL_NAME, 64,
+	"Every scanner that was asked."},
+    [GROUP_SYMBOL] = {"symbol", FACT_SYMBOL_NAME, FACT_COUNT, 1000,
+	"Every test of a spam scanner that hit."},
 };
 
 const struct group_row *
@@ -329,16 +382,103 @@ fact_type_name(enum fact_type type)
 	case TYPE_MAILBOX: return "mailbox";
 	case TYPE_DOMAIN:  return "domain";
 	case TYPE_WORDS:   return "words";
+	case TYPE_SCORE:   return "score";
 	}
 	return "?";
 }
+
+const char *
+scanner_type_name(enum scanner_type type)
+{
+	assert((unsigned)type < SCANNER_TYPES);
+	return scanner_types[type];
+}
+
+/* --- sets --- */
+
+void
+fact_set_join(struct fact_set *s, const struct fact_set *with)
+{
+	for (size_t i = 0; i < COUNT_OF(s->bits); i++)
+		s->bits[i] |= with->bits[i];
+}
+
+void
+fact_set_take(struct fact_set *s, const struct fact_set *away)
+{
+	for (size_t i = 0; i < COUNT_OF(s->bits); i++)
+		s->bits[i] &= ~away->bits[i];
+}
+
+bool
+fact_set_meets(const struct fact_set *a, const struct fact_set *b)
+{
+	for (size_t i = 0; i < COUNT_OF(a->bits); i++)
+		if ((a->bits[i] & b->bits[i]) != 0)
+			return true;
+	return false;
+}
+
+bool
+fact_set_is_empty(const struct fact_set *s)
+{
+	return !fact_set_meets(s, s);
+}
+
+struct fact_set
+fact_stage_set(enum fact_stage stage)
+{
+	struct fact_set s = { 0 };
+
+	for (unsigned f = 0; f < FACT_COUNT; f++)
+		if (rows[f].stage == stage)
+			fact_set_add(&s, (enum fact)f);
+	return s;
+}
+
+bool
+scanner_type_scores(enum scanner_type type)
+{
+	return type == SCANNER_TYPE_SPAMD || type == SCANNER_TYPE_RSPAMD;
+}
+
+static void
+add_group(struct fact_set *s, enum fact_group g)
+{
+	for (unsigned f = groups[g].first; f < groups[g].end; f++)
+		fact_set_add(s, (enum fact)f);
+}
+
+struct fact_set
+scanner_type_gives(enum scanner_type type)
+{
+	struct fact_set s = { 0 };
+
+	add_group(&s, GROUP_SCANNER);
+	if (scanner_type_scores(type)) {
+		fact_set_add(&s, FACT_SPAM_SCORE);
+		add_group(&s, GROUP_SYMBOL);
+	} else {
+		fact_set_add(&s, FACT_VIRUS_FOUND);
+		fact_set_add(&s, FACT_VIRUS_NAME);
+		fact_set_add(&s, FACT_VIRUS_UNSCANNABLE);
+	}
+	return s;
+}
+
+/* --- the manual --- */
 
 static const char *
 known_from(const struct fact_row *row)
 {
 	if (row->per_recipient)
 		return "envelope, each recipient";
-	return row->stage == STAGE_CONTENT ? "content" : "envelope";
+	switch (row->stage) {
+	case STAGE_ENVELOPE: return "envelope";
+	case STAGE_CONTENT:  return "content";
+	case STAGE_SCANNER:  return "scanners";
+	}
+	return "";
 }
 
 static void
@@ -362,12 +502,33 @@ facts_manual(struct buf *b)
 	}
 }
 
-bool
-fact_needs_digging(enum fact fact)
-{
-	bool header = fact == FACT_HEADER_SUBJECT || fact == FACT_HEADER_FROM ||
-	    fact == FACT_HEADER_MESSAGE_ID || fact == FACT_RECEIVED_COUNT ||
-	    fact_group(fact) == GROUP_RECEIVED;
+/* What is known of parts needs the message's structure, links need the text. */
+#define NEED_PARTS (WISH_STRUCTURE | WISH_PARTS)
+#define NEED_TEXT  (NEED_PARTS | WISH_TEXT)
 
-	return fact_row(fact)->stage == STAGE_CONTENT && !header;
+static const unsigned group_wishes[GROUP_COUNT] = {
+    [GROUP_NONE] = NEED_PARTS, [GROUP_ATTACHMENT] = NEED_PARTS, [GROUP_HEADER] = WISH_HEADER,
+    [GROUP_LINK] = NEED_TEXT | WISH_LINKS, [GROUP_SIGNATURE] = NEED_PARTS | WISH_SIGNATURES,
+};
+
+unsigned
+fact_wishes(enum fact fact)
+{
+	static const struct { enum fact fact; unsigned wishes; } special[] = {
+		{ FACT_HEADER_SUBJECT, 0 }, { FACT_HEADER_FROM, 0 },
+		{ FACT_HEADER_MESSAGE_ID, 0 }, { FACT_RECEIVED_COUNT, 0 },
+		{ FACT_BAD_HEADER, WISH_STRUCTURE }, { FACT_BAD_HEADER_FIELD, WISH_STRUCTURE },
+		{ FACT_BAD_HEADER_OFFSET, WISH_STRUCTURE },
+		{ FACT_TEXT_HIDDEN, NEED_TEXT }, { FACT_TEXT_SIZE, NEED_TEXT },
+		{ FACT_PATTERN, NEED_TEXT | WISH_PATTERNS },
+		{ FACT_ATTACHMENT_TYPE, NEED_PARTS | WISH_TYPES },
+		{ FACT_ATTACHMENT_CLASS, NEED_PARTS | WISH_TYPES },
+		{ FACT_ATTACHMENT_DISAGREES, NEED_PARTS | WISH_TYPES },
+		{ FACT_ATTACHMENT_SHA256, NEED_PARTS | WISH_DIGESTS },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(special); i++)
+		if (special[i].fact == fact)
+			return special[i].wishes;
+	return fact_row(fact)->stage == STAGE_CONTENT ? group_wishes[fact_group(fact)] : 0;
 }

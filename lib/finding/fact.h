@@ -29,6 +29,7 @@ enum fact_type {
 	TYPE_MAILBOX,   /* value.text: local@domain, no angle brackets; "" null */
 	TYPE_DOMAIN,    /* value.text: a host or domain name                    */
 	TYPE_WORDS,     /* value.text: words with one blank between; see below  */
+	TYPE_SCORE,     /* value.number, thousandths: 6310 is 6.31; see score.h */
 };
 /* Words are compared one by one: = and `in' ask whether one of them fits. */
 /* Who sets a mailbox gives it the normal form (address_normal): without it "joe"@a.example
@@ -37,6 +38,7 @@ enum fact_type {
 enum fact_stage {
 	STAGE_ENVELOPE = 0,     /* the gateway, from session and envelope */
 	STAGE_CONTENT,          /* the inspector                          */
+	STAGE_SCANNER,          /* the gateway, from the scanners' answers */
 };
 
 enum fact {
@@ -73,6 +75,10 @@ enum fact {
 	FACT_TEXT_HIDDEN,
 	FACT_TEXT_SIZE,
 	FACT_PATTERN,           /* all of pattern.NAME: see struct pattern_hits */
+	FACT_VIRUS_FOUND,       /* one says so; else unknown if one failed or could not look */
+	FACT_VIRUS_NAME,        /* of all scanners; no blanks inside one */
+	FACT_VIRUS_UNSCANNABLE, /* one that could be asked cannot look: too large ... */
+	FACT_SPAM_SCORE,        /* sum of weight * score; unknown if one failed; absent is 0 */
 	FACT_MESSAGE_COUNT,
 
 	/* Item facts: the facts of a group stand together, in the order of the groups. */
@@ -116,10 +122,22 @@ enum fact {
 	FACT_SIGNATURE_NAME,
 	FACT_SIGNATURE_KIND,            /* enum signature_kind */
 	FACT_SIGNATURE_PART,
+	FACT_SCANNER_NAME,
+	FACT_SCANNER_KIND,              /* enum scanner_type */
+	FACT_SCANNER_RESULT,            /* enum scanner_result */
+	FACT_SCANNER_ANSWER,
+	FACT_SCANNER_TIME,
+	FACT_SCANNER_VERSION,
+	FACT_SCANNER_CACHED,
+	FACT_SYMBOL_NAME,
+	FACT_SYMBOL_SCORE,
+	FACT_SYMBOL_SCANNER,
+	FACT_SYMBOL_TEXT,
 	FACT_COUNT,
 };
 
-/* Words of attachment.class and signature.kind. */
+/* Words of attachment.class, signature.kind, scanner.kind and scanner.result; the last two
+   in the order of lib/scanner. */
 enum attachment_class {
 	ATTACHMENT_CLASS_UNKNOWN = 0, ATTACHMENT_CLASS_EXECUTABLE, ATTACHMENT_CLASS_SCRIPT,
 	ATTACHMENT_CLASS_ARCHIVE, ATTACHMENT_CLASS_DOCUMENT, ATTACHMENT_CLASS_IMAGE,
@@ -129,6 +147,15 @@ enum attachment_class {
 enum signature_kind {
 	SIGNATURE_KIND_TEST = 0, SIGNATURE_KIND_SPAM_TEST, SIGNATURE_KIND_LIST,
 };
+enum scanner_type {
+	SCANNER_TYPE_CLAMD = 0, SCANNER_TYPE_SPAMD, SCANNER_TYPE_RSPAMD, SCANNER_TYPE_ICAP,
+	SCANNER_TYPE_COMMAND, SCANNER_TYPES,
+};
+enum scanner_result {
+	SCANNER_RESULT_FAILED = 0, SCANNER_RESULT_CLEAN, SCANNER_RESULT_INFECTED,
+	SCANNER_RESULT_SCORED, SCANNER_RESULT_UNSCANNABLE,
+};
+const char *scanner_type_name(enum scanner_type);       /* "clamd" ... */
 
 enum fact_group {
 	GROUP_NONE = 0,         /* message facts */
@@ -137,6 +164,8 @@ enum fact_group {
 	GROUP_RECEIVED,
 	GROUP_LINK,
 	GROUP_SIGNATURE,
+	GROUP_SCANNER,
+	GROUP_SYMBOL,
 	GROUP_COUNT,
 };
 struct group_row {
@@ -164,9 +193,30 @@ struct fact_row {
 const struct fact_row *fact_row(enum fact);
 /* By name; FACT_COUNT if there is none. */
 enum fact fact_find(struct span name);
-/* Is it found only by looking through the whole message - parts, archives, texts, links?
-   The header's own facts and the received group are not. */
-bool fact_needs_digging(enum fact);
+
+/* What an inspector has to do so that facts can be known: bits.  It does what some rule's
+   facts need, and the facts of what it has not done are absent. */
+enum wish {
+	WISH_HEADER     = 1 << 0,       /* all fields as items                        */
+	WISH_STRUCTURE  = 1 << 1,       /* the message's own structure and its flaws  */
+	WISH_PARTS      = 1 << 2,       /* every part is decoded, every archive opened */
+	WISH_TYPES      = 1 << 3,       /* more than our own table knows of types     */
+	WISH_DIGESTS    = 1 << 4,
+	WISH_SIGNATURES = 1 << 5,
+	WISH_TEXT       = 1 << 6,       /* what a reader sees is worked out           */
+	WISH_LINKS      = 1 << 7,
+	WISH_PATTERNS   = 1 << 8,
+	WISH_KEY        = 1 << 9,       /* the content key; with all that WISH_PARTS needs */
+	WISH_ALL        = (1 << 10) - 1,
+};
+
+/* SHA-256 over what a scanner for viruses sees of a message; src/inspector/key.c says what
+   that is.  Not known: the message has none, or it was not wished. */
+#define CONTENT_KEY_BYTES 32
+struct content_key { bool known; uint8_t bytes[CONTENT_KEY_BYTES]; };
+/* With all that they need themselves; 0: the fact needs no look at the content.  The
+   header's own facts and the received group are such. */
+unsigned fact_wishes(enum fact);
 /* The nearest known name, for "did you mean"; NULL if none is near. */
 const char *fact_nearest(struct span name);
 const char *fact_type_name(enum fact_type);
@@ -174,10 +224,34 @@ const char *fact_type_name(enum fact_type);
 struct buf;
 void facts_manual(struct buf *);
 
+/* A set of facts.  An item fact stands for itself, not for its group. */
+struct fact_set { uint64_t bits[(FACT_COUNT + 63) / 64]; };
+static inline void
+fact_set_add(struct fact_set *s, enum fact f)
+{
+	s->bits[f / 64] |= 1ull << f % 64;
+}
+static inline bool
+fact_set_has(const struct fact_set *s, enum fact f)
+{
+	return s->bits[f / 64] >> f % 64 & 1;
+}
+void fact_set_join(struct fact_set *, const struct fact_set *with);
+void fact_set_take(struct fact_set *, const struct fact_set *away);
+bool fact_set_meets(const struct fact_set *, const struct fact_set *);
+bool fact_set_is_empty(const struct fact_set *);
+/* All facts of that stage, items' facts among them. */
+struct fact_set fact_stage_set(enum fact_stage);
+/* What a scanner of that type gives: virus.*, or spam.score and symbol.*; and scanner.*. */
+struct fact_set scanner_type_gives(enum scanner_type);
+/* A spam scanner; else it is one for viruses. */
+bool scanner_type_scores(enum scanner_type);
+
 enum fact_state { FACT_ABSENT = 0, FACT_KNOWN, FACT_UNKNOWN };
 
 struct value {
 	enum fact_state state;
+	bool            pending;        /* unknown, but who knows it may still be asked */
 	union {
 		bool           truth;
 		int64_t        number;
@@ -190,8 +264,14 @@ struct value {
 struct item { enum fact_group group; struct value values[]; };
 
 /* Partly unknown (cut): there are more than the items listed, so that what none of them
-   has may still be.  Unknown as a whole: cut, no items, and a reason. */
-struct items { struct item **list; size_t count, cap; bool cut; struct span reason; };
+   has may still be.  Unknown as a whole: cut, no items, and a reason.  Pending: cut, and
+   who knows more items may still be asked. */
+struct items {
+	struct item **list;
+	size_t        count, cap;
+	bool          cut, pending;
+	struct span   reason;
+};
 
 /* Named patterns that matched, or may have (unknown: a limit was hit).  The ids and the
    set's digest are those of lib/pattern: a hit is known by what the pattern is, and what
@@ -217,6 +297,15 @@ void findings_set_address(struct findings *, enum fact, const struct address *);
 /* Of an item fact: its whole group; of FACT_PATTERN: all patterns that did not match. */
 void findings_set_unknown(struct findings *, enum fact, const char *reason);
 
+/* Unknown so far: who knows it may still be asked (policy_wanted).  Of an item fact: its
+   whole group may have more items than it has.  To set the fact, or to empty the group,
+   ends it.  Does not travel: packed, it is just unknown. */
+void findings_set_pending(struct findings *, enum fact);
+/* All facts of that stage. */
+void findings_set_stage_pending(struct findings *, enum fact_stage);
+/* Known, and without items. */
+void findings_empty_group(struct findings *, enum fact_group);
+
 /* A new item, all its facts absent; it stays where it is.  At the group's limit there is
    none: NULL, and the group is cut.  Setting facts of NULL does nothing. */
 struct item *findings_add(struct findings *, enum fact_group, struct arena *);
@@ -240,10 +329,10 @@ const struct pattern_hit *findings_pattern(const struct findings *, uint64_t id)
 
 void findings_set_absent(struct findings *, enum fact);
 /* Of `from` only what that stage can know: an inspector that has been taken over cannot
-   say who the client is.  Groups and patterns are content. */
+   say who the client is, nor that there is no virus.  Patterns are content. */
 void findings_take_stage(struct findings *to, const struct findings *from, enum fact_stage);
 
-/* For log, record and explain: 'text', 12, true, 192.0.2.1, absent, unknown: reason.
+/* For log, record and explain: 'text', 12, 6.31, true, 192.0.2.1, absent, unknown: reason.
    Texts are escaped and cut to 200 bytes. */
 void value_print(struct buf *, enum fact, const struct value *);
 
@@ -255,9 +344,9 @@ void item_print(struct buf *, const struct item *);
    FINDINGS_TEXT_BYTES are cut.  Message facts always go (the pack is full where they do
    not fit); items go as far as there is room, each group sure of a share of it, and a
    group that does not fit is cut, as are patterns.  So whoever has a bigger buffer
-   (PACKET_LARGE) loses nothing.  unpack checks every enum and length; texts go into
-   the arena; false where the bytes are not a flat form, then nothing is known.  What
-   follows the flat form stays in the unpack. */
+   (PACKET_LARGE) loses nothing.  unpack checks every enum and length; texts stay in the
+   packet, which has to live as long; false where the bytes are not a flat form, then nothing
+   is known.  What follows the flat form stays in the unpack. */
 #define FINDINGS_TEXT_BYTES 1000
 void findings_pack(struct pack *, const struct findings *);
 bool findings_unpack(struct unpack *, struct findings *, struct arena *);

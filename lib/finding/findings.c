@@ -4,8 +4,8 @@
 #include "lib/finding/value.h"
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
+#include "lib/finding/score.h"
 #include <assert.h>
-#include <inttypes.h>
 
 #define PRINT_BYTES     200     /* of a text, for people */
 
@@ -18,7 +18,8 @@ value_is_text(enum fact_type t)
 static bool
 is_number(enum fact_type t)
 {
-	return t == TYPE_NUMBER || t == TYPE_SIZE || t == TYPE_TIME || t == TYPE_ENUM;
+	return t == TYPE_NUMBER || t == TYPE_SIZE || t == TYPE_TIME || t == TYPE_ENUM ||
+	    t == TYPE_SCORE;
 }
 
 bool
@@ -28,6 +29,8 @@ value_number_fits(const struct fact_row *row, int64_t n)
 
 	if (row->type == TYPE_SIZE || row->type == TYPE_TIME)
 		return n >= 0;
+	if (row->type == TYPE_SCORE)
+		return n == score_bounded(n);
 	if (row->type != TYPE_ENUM)
 		return true;
 	while (row->words[words] != NULL)
@@ -114,6 +117,37 @@ findings_set_unknown(struct findings *f, enum fact fact, const char *reason)
 		set(f, fact, unknown_value(reason));
 }
 
+/* What is not a group's reason keeps its items: those who have answered are known. */
+void
+findings_set_pending(struct findings *f, enum fact fact)
+{
+	struct items *all = &f->groups[fact_group(fact)];
+
+	assert(fact != FACT_PATTERN);
+	if (fact_group(fact) == GROUP_NONE) {
+		set(f, fact, unknown_value("not asked"));
+		f->values[fact].pending = true;
+		return;
+	}
+	all->cut = all->pending = true;
+	all->reason = SPAN_NONE;
+}
+
+void
+findings_set_stage_pending(struct findings *f, enum fact_stage stage)
+{
+	for (unsigned i = 0; i < FACT_COUNT; i++)
+		if (fact_row((enum fact)i)->stage == stage)
+			findings_set_pending(f, (enum fact)i);
+}
+
+void
+findings_empty_group(struct findings *f, enum fact_group g)
+{
+	assert(g != GROUP_NONE);
+	f->groups[g] = (struct items){ 0 };
+}
+
 void
 findings_set_absent(struct findings *f, enum fact fact)
 {
@@ -127,10 +161,11 @@ findings_take_stage(
 	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++)
 		if (fact_row((enum fact)i)->stage == stage)
 			to->values[i] = from->values[i];
-	if (stage != STAGE_CONTENT)
-		return;
-	memcpy(to->groups, from->groups, sizeof to->groups);
-	to->patterns = from->patterns;
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
+		if (fact_row(group_row((enum fact_group)g)->first)->stage == stage)
+			to->groups[g] = from->groups[g];
+	if (stage == STAGE_CONTENT)
+		to->patterns = from->patterns;
 }
 
 /* --- items --- */
@@ -176,13 +211,21 @@ findings_cut(struct findings *f, enum fact_group g)
 	f->groups[g].cut = true;
 }
 
+/* Its place; a fact of another group is a broken promise. */
+static size_t
+place_of(const struct item *item, enum fact fact)
+{
+	const struct group_row *row = group_row(item->group);
+
+	assert(fact >= row->first && fact < row->end);
+	return (size_t)(fact - row->first);
+}
+
 static void
 item_set(struct item *item, enum fact fact, struct value v)
 {
-	if (item == NULL)
-		return;
-	assert(fact_group(fact) == item->group);
-	item->values[fact - group_row(item->group)->first] = v;
+	if (item != NULL)
+		item->values[place_of(item, fact)] = v;
 }
 
 void
@@ -218,8 +261,7 @@ item_set_unknown(struct item *item, enum fact fact, const char *reason)
 const struct value *
 item_value(const struct item *item, enum fact fact)
 {
-	assert(fact_group(fact) == item->group);
-	return &item->values[fact - group_row(item->group)->first];
+	return &item->values[place_of(item, fact)];
 }
 
 /* --- patterns --- */
@@ -263,6 +305,28 @@ findings_pattern(const struct findings *f, uint64_t id)
 
 /* --- print --- */
 
+static void
+print(struct buf *b, const char *text)
+{
+	buf_add(b, span_text(text));
+}
+
+void
+value_print_number(struct buf *b, int64_t n)
+{
+	uint8_t digits[20];
+	size_t at = sizeof digits;
+	uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+
+	do {
+		digits[--at] = (uint8_t)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (n < 0)
+		digits[--at] = '-';
+	buf_add(b, (struct span){ digits + at, sizeof digits - at });
+}
+
 /* A quote inside is escaped, so that no text can end early and go on as another fact. */
 static void
 print_quoted(struct buf *b, struct span s)
@@ -288,21 +352,25 @@ print_known(struct buf *b, const struct fact_row *row, const struct value *v)
 
 	switch (row->type) {
 	case TYPE_TRUTH:
-		buf_printf(b, "%s", v->truth ? "true" : "false");
+		print(b, v->truth ? "true" : "false");
 		break;
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
-		buf_printf(b, "%" PRId64, v->number);
+		value_print_number(b, v->number);
 		break;
 	case TYPE_TIME:
-		buf_printf(b, "%" PRId64 "ms", v->number);
+		value_print_number(b, v->number);
+		print(b, "ms");
+		break;
+	case TYPE_SCORE:
+		score_print(b, v->number);
 		break;
 	case TYPE_ENUM:
-		buf_printf(b, "%s", row->words[v->number]);
+		print(b, row->words[v->number]);
 		break;
 	case TYPE_NETWORK:
 		address_text(text, &v->address);
-		buf_printf(b, "%s", text);
+		print(b, text);
 		break;
 	case TYPE_TEXT:
 	case TYPE_MAILBOX:
@@ -318,13 +386,13 @@ value_print(struct buf *b, enum fact fact, const struct value *v)
 {
 	switch (v->state) {
 	case FACT_ABSENT:
-		buf_printf(b, "absent");
+		print(b, "absent");
 		break;
 	case FACT_KNOWN:
 		print_known(b, fact_row(fact), v);
 		break;
 	case FACT_UNKNOWN:
-		buf_printf(b, "unknown: ");
+		print(b, "unknown: ");
 		text_escape(b, v->text, PRINT_BYTES, true);
 		break;
 	}
@@ -332,41 +400,41 @@ value_print(struct buf *b, enum fact fact, const struct value *v)
 
 /* Truths by their short name, the others as name = value. */
 static void
-print_fact(struct buf *b, const struct item *item, enum fact fact, const char *before)
+print_fact(struct buf *b, enum fact fact, const struct value *v, size_t prefix)
 {
-	const struct value *v = item_value(item, fact);
-	const char *name = fact_row(fact)->name + strlen(group_row(item->group)->name) + 1;
+	const struct fact_row *row = fact_row(fact);
 
-	buf_printf(b, "%s%s", before, name);
-	if (fact_row(fact)->type == TYPE_TRUTH)
+	print(b, row->name + prefix);
+	if (row->type == TYPE_TRUTH)
 		return;
-	buf_printf(b, " = ");
-	value_print(b, fact, v);
+	print(b, " = ");
+	print_known(b, row, v);
 }
 
 static bool
-is_shown(const struct item *item, enum fact fact)
+is_shown(enum fact fact, const struct value *v)
 {
-	const struct value *v = item_value(item, fact);
-
-	return v->state == FACT_KNOWN &&
-	    (fact_row(fact)->type != TYPE_TRUTH || v->truth);
+	return v->state == FACT_KNOWN && (fact_row(fact)->type != TYPE_TRUTH || v->truth);
 }
 
 void
 item_print(struct buf *b, const struct item *item)
 {
 	const struct group_row *row = group_row(item->group);
+	const struct value *v = item->values;
+	const size_t prefix = strlen(row->name) + 1;    /* of the facts' names */
 	const char *before = " ";
 
-	if (is_shown(item, row->first))
-		value_print(b, row->first, item_value(item, row->first));
-	else
-		buf_printf(b, "without %s",
-		    fact_row(row->first)->name + strlen(row->name) + 1);
+	if (is_shown(row->first, v)) {
+		print_known(b, fact_row(row->first), v);
+	} else {
+		print(b, "without ");
+		print(b, fact_row(row->first)->name + prefix);
+	}
 	for (unsigned f = row->first + 1; f < row->end; f++)
-		if (is_shown(item, (enum fact)f)) {
-			print_fact(b, item, (enum fact)f, before);
+		if (is_shown((enum fact)f, ++v)) {
+			print(b, before);
+			print_fact(b, (enum fact)f, v, prefix);
 			before = ", ";
 		}
 }

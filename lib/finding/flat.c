@@ -48,14 +48,10 @@ pack_facts(struct pack *p, const struct findings *f)
 }
 
 static bool
-unpack_text(struct unpack *u, struct span *text, struct arena *a)
+unpack_text(struct unpack *u, struct span *text)
 {
-	struct span s = unpack_span(u);
-
-	if (u->bad || s.len > FINDINGS_TEXT_BYTES)
-		return false;
-	*text = arena_span(a, s);
-	return true;
+	*text = unpack_span(u);
+	return !u->bad && text->len <= FINDINGS_TEXT_BYTES;
 }
 
 static bool
@@ -88,8 +84,7 @@ unpack_number(struct unpack *u, const struct fact_row *row, int64_t *n)
 }
 
 static bool
-unpack_value(
-    struct unpack *u, const struct fact_row *row, struct value *v, struct arena *a)
+unpack_value(struct unpack *u, const struct fact_row *row, struct value *v)
 {
 	uint8_t state = unpack_u8(u);
 
@@ -97,7 +92,7 @@ unpack_value(
 		return false;
 	v->state = (enum fact_state)state;
 	if (v->state == FACT_UNKNOWN || value_is_text(row->type))
-		return unpack_text(u, &v->text, a);
+		return unpack_text(u, &v->text);
 	if (row->type == TYPE_TRUTH)
 		return unpack_truth(u, &v->truth);
 	if (row->type == TYPE_NETWORK)
@@ -106,7 +101,7 @@ unpack_value(
 }
 
 static bool
-unpack_facts(struct unpack *u, struct findings *f, struct arena *a)
+unpack_facts(struct unpack *u, struct findings *f)
 {
 	unsigned count = unpack_u16(u), next = 0;
 
@@ -118,7 +113,7 @@ unpack_facts(struct unpack *u, struct findings *f, struct arena *a)
 		if (u->bad || fact < next || fact >= FACT_MESSAGE_COUNT)
 			return false;
 		next = fact + 1;
-		if (!unpack_value(u, fact_row((enum fact)fact), &f->values[fact], a))
+		if (!unpack_value(u, fact_row((enum fact)fact), &f->values[fact]))
 			return false;
 	}
 	return true;
@@ -220,14 +215,27 @@ share(const size_t sizes[GROUP_COUNT + 1], unsigned at, size_t left, size_t room
 	return left;
 }
 
-/* Returns what is left of the room. */
+/* How many items `most` bytes have room for; *used: theirs. */
 static size_t
-pack_items(struct pack *p, const struct items *all, size_t most, size_t left)
+items_fitting(const struct items *all, size_t most, size_t *used)
 {
-	size_t count = 0, used = 0;
+	size_t count = 0, size;
 
-	while (count < all->count && item_size(all->list[count]) <= most - used)
-		used += item_size(all->list[count++]);
+	*used = 0;
+	while (count < all->count && (size = item_size(all->list[count])) <= most - *used) {
+		*used += size;
+		count++;
+	}
+	return count;
+}
+
+/* Of `size` bytes all together.  Returns what is left of the room. */
+static size_t
+pack_items(struct pack *p, const struct items *all, size_t size, size_t most, size_t left)
+{
+	size_t used = size;
+	size_t count = size <= most ? all->count : items_fitting(all, most, &used);
+
 	pack_u8(p, all->cut || count < all->count);
 	pack_span_cut(p, all->reason, REASON_BYTES);
 	pack_u16(p, (uint16_t)count);
@@ -262,7 +270,8 @@ findings_pack(struct pack *p, const struct findings *f)
 
 	measure(f, sizes);
 	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++)
-		left = pack_items(p, &f->groups[g], share(sizes, g, left, room), left);
+		left = pack_items(p, &f->groups[g], sizes[g], share(sizes, g, left, room),
+		    left);
 	pack_hits(p, &f->patterns, left);
 }
 
@@ -279,7 +288,7 @@ unpack_item(struct unpack *u, struct findings *f, enum fact_group g, struct aren
 	for (; mask != 0; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctz(mask);
 
-		if (!unpack_value(u, fact_row((enum fact)(row->first + i)), &item->values[i], a))
+		if (!unpack_value(u, fact_row((enum fact)(row->first + i)), &item->values[i]))
 			return false;
 	}
 	return true;
@@ -290,7 +299,7 @@ unpack_items(struct unpack *u, struct findings *f, enum fact_group g, struct are
 {
 	struct items *all = &f->groups[g];
 
-	if (!unpack_truth(u, &all->cut) || !unpack_text(u, &all->reason, a))
+	if (!unpack_truth(u, &all->cut) || !unpack_text(u, &all->reason))
 		return false;
 	size_t count = unpack_u16(u);
 
@@ -312,7 +321,7 @@ unpack_hit(struct unpack *u, struct findings *f, struct arena *a)
 	struct span name;
 	bool unknown;
 
-	if (!unpack_truth(u, &unknown) || !unpack_text(u, &name, a) ||
+	if (!unpack_truth(u, &unknown) || !unpack_text(u, &name) ||
 	    name.len > PATTERN_NAME_BYTES)
 		return false;
 	findings_add_pattern(f, id, name, unknown, a);
@@ -346,7 +355,7 @@ bool
 findings_unpack(struct unpack *u, struct findings *f, struct arena *a)
 {
 	*f = (struct findings){ 0 };
-	if (unpack_facts(u, f, a) && unpack_groups(u, f, a) && unpack_hits(u, f, a))
+	if (unpack_facts(u, f) && unpack_groups(u, f, a) && unpack_hits(u, f, a))
 		return true;
 	u->bad = true;
 	*f = (struct findings){ 0 };

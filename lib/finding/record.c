@@ -8,6 +8,7 @@
  * walk) is a flag instead of a copy.
  */
 #include "lib/finding/record.h"
+#include "lib/finding/value.h"
 #include "lib/base/buf.h"
 
 #define TEXT_BYTES       200            /* of a name, reply or the like     */
@@ -126,14 +127,15 @@ pack_head(struct pack *p, const struct record *r)
 }
 
 static void
-unpack_head(struct unpack *u, struct record *r)
+unpack_head(struct unpack *u, struct record *r, uint16_t version)
 {
 	for (size_t i = 0; i < HEAD_TEXTS; i++)
 		text_set(r, head_texts[i], unpack_span(u));
 	r->arrived = unpack_u64(u);
 	r->size = unpack_u64(u);
 	for (size_t i = 0; i < RECORD_STAGES; i++)
-		r->stage_us[i] = unpack_u32(u);
+		if (i != RECORD_SCAN || version > 1)
+			r->stage_us[i] = unpack_u32(u);
 }
 
 static void
@@ -399,7 +401,7 @@ record_unpack(struct span packed, struct record *r, struct arena *a)
 	if (version == 0 || version > RECORD_VERSION)
 		return false;
 	r->cut = unpack_u8(&u) != 0;
-	unpack_head(&u, r);
+	unpack_head(&u, r, version);
 	unpack_recipients(&u, r, a);
 	unpack_findings(&u, r, a);
 	unpack_changes(&u, r, a);
@@ -409,11 +411,12 @@ record_unpack(struct span packed, struct record *r, struct arena *a)
 
 #define ITEMS_LISTED 8          /* of a group */
 
+/* The name is kept as it is. */
 static void
-add_finding(struct record *r, const char *name, struct span value, enum fact_state state,
+add_finding(struct record *r, struct span name, struct span value, enum fact_state state,
     struct arena *a)
 {
-	r->findings[r->finding_count++] = (struct record_finding){ .name = span_text(name),
+	r->findings[r->finding_count++] = (struct record_finding){ .name = name,
 		.value = arena_span(a, value), .state = (uint8_t)state };
 }
 
@@ -424,8 +427,26 @@ add_fact(struct record *r, enum fact f, const struct value *v, struct buf *text,
 	buf_take(text, buf_len(text));
 	if (v->state == FACT_KNOWN)
 		value_print(text, f, v);
-	add_finding(r, fact_row(f)->name,
+	add_finding(r, span_text(fact_row(f)->name),
 	    v->state == FACT_KNOWN ? buf_span(text) : v->text, v->state, a);
+}
+
+static void
+add_items(struct record *r, struct span name, const struct items *all, struct buf *text,
+    struct arena *a)
+{
+	for (size_t i = 0; i < all->count && i < ITEMS_LISTED; i++) {
+		struct span numbered;
+
+		buf_take(text, buf_len(text));
+		buf_add(text, name);
+		buf_byte(text, ' ');
+		value_print_number(text, (int64_t)i + 1);
+		numbered = arena_span(a, buf_span(text));
+		buf_take(text, buf_len(text));
+		item_print(text, all->list[i]);
+		add_finding(r, numbered, buf_span(text), FACT_KNOWN, a);
+	}
 }
 
 /* How many there are, and of what people ask for, the first ones. */
@@ -433,19 +454,21 @@ static void
 add_group(struct record *r, enum fact_group g, const struct items *all, struct buf *text,
     struct arena *a)
 {
-	bool listed = g == GROUP_ATTACHMENT || g == GROUP_LINK || g == GROUP_SIGNATURE;
+	bool listed = g == GROUP_ATTACHMENT || g == GROUP_LINK || g == GROUP_SIGNATURE ||
+	    g == GROUP_SCANNER || g == GROUP_SYMBOL;
+	struct span name = span_text(group_row(g)->name);
 
-	if (all->reason.len > 0)
-		add_finding(r, group_row(g)->name, all->reason, FACT_UNKNOWN, a);
-	else if (all->count > 0 || all->cut)
-		add_finding(r, group_row(g)->name, span_text(arena_printf(a, "%zu%s",
-		    all->count, all->cut ? " and perhaps more" : "")), FACT_KNOWN, a);
-	for (size_t i = 0; listed && i < all->count && i < ITEMS_LISTED; i++) {
+	if (all->reason.len > 0) {
+		add_finding(r, name, all->reason, FACT_UNKNOWN, a);
+	} else if (all->count > 0 || all->cut) {
 		buf_take(text, buf_len(text));
-		item_print(text, all->list[i]);
-		add_finding(r, arena_printf(a, "%s %zu", group_row(g)->name, i + 1),
-		    buf_span(text), FACT_KNOWN, a);
+		value_print_number(text, (int64_t)all->count);
+		if (all->cut)
+			buf_add(text, SPAN_LIT(" and perhaps more"));
+		add_finding(r, name, buf_span(text), FACT_KNOWN, a);
 	}
+	if (listed)
+		add_items(r, name, all, text, a);
 }
 
 static void
@@ -454,8 +477,8 @@ add_patterns(struct record *r, const struct pattern_hits *all, struct arena *a)
 	for (size_t i = 0; i < all->count; i++) {
 		const struct pattern_hit *h = &all->list[i];
 
-		add_finding(r, arena_printf(a, "pattern.%.*s", (int)h->name.len,
-		    (const char *)h->name.ptr), h->unknown ?
+		add_finding(r, span_text(arena_printf(a, "pattern.%.*s", (int)h->name.len,
+		    (const char *)h->name.ptr)), h->unknown ?
 		    SPAN_LIT("a limit was hit") : SPAN_LIT("true"),
 		    h->unknown ? FACT_UNKNOWN : FACT_KNOWN, a);
 	}

@@ -5,13 +5,13 @@
  * Made by the gateway when the reply is known, kept by the store in the journal, read by
  * track and explain.  The packed form begins with its version; a reader takes every
  * version up to its own.  Facts, rules and fates stand in it by name, so that a record
- * outlives changes of the registry.
+ * outlives changes of the registry.  Version 1 did not have the time of scanners.
  */
 #ifndef LIB_FINDING_RECORD_H
 #define LIB_FINDING_RECORD_H
 #include "lib/finding/fact.h"
 
-#define RECORD_VERSION  1
+#define RECORD_VERSION  2
 #define RECORD_BYTES    (48u << 10)     /* packed; recipients beyond are cut and counted */
 #define RECORD_ID_BYTES 16              /* 9 characters of time, 7 of node, all base32   */
 
@@ -48,10 +48,14 @@ struct record_trace {
 };
 struct record_walk { struct record_trace *traces; size_t count; };
 
+/* A finding of this name in the record of a held mail that was examined again: its value is
+   the id of the first try. */
+#define RECORD_HELD_AS "held-as"
 struct record_finding { struct span name, value; uint8_t state; /* enum fact_state */ };
 
 enum record_stage {
-	RECORD_COLLECT = 0, RECORD_EXAMINE, RECORD_DECIDE, RECORD_DELIVER, RECORD_STAGES,
+	RECORD_COLLECT = 0, RECORD_EXAMINE, RECORD_SCAN, RECORD_DECIDE, RECORD_DELIVER,
+	RECORD_STAGES,
 };
 
 struct record {
@@ -78,8 +82,8 @@ void record_pack(struct pack *, const struct record *);
 bool record_unpack(struct span packed, struct record *, struct arena *);
 
 /* Findings as record_finding rows, absent ones left out, values printed; in the arena.
-   Of a group how many items there are ("attachment", "2"), and of attachments, links and
-   signatures the first ones ("attachment 1", "'a.pdf' type = 'pdf'"). */
+   Of a group how many items there are ("attachment", "2"), and of all but header and
+   received the first ones ("attachment 1", "'a.pdf' type = 'pdf'"). */
 void record_findings(struct record *, const struct findings *, struct arena *);
 
 /* 16 characters, ordered by time: ms since the epoch (45 bits), then 35 bits that the

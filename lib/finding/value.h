@@ -8,4 +8,6 @@
 /* Does value.text hold it? */
 bool value_is_text(enum fact_type);
 bool value_number_fits(const struct fact_row *, int64_t);
+/* In digits; records print a lot of them, and printf is slow. */
+void value_print_number(struct buf *, int64_t);
 #endif

@@ -4,13 +4,18 @@
  */
 #include "lib/policy/action.h"
 #include "lib/base/text.h"
+#include "lib/finding/score.h"
+#include "lib/policy/expression.h"
 
 static bool parse_accept(struct reader *, struct rule *);
 static bool parse_reject(struct reader *, struct rule *);
 static bool parse_defer(struct reader *, struct rule *);
 static bool parse_discard(struct reader *, struct rule *);
 static bool parse_quarantine(struct reader *, struct rule *);
+static bool parse_hold(struct reader *, struct rule *);
 static bool parse_header(struct reader *, struct rule *);
+static bool parse_score(struct reader *, struct rule *);
+static bool parse_tag(struct reader *, struct rule *);
 
 static const struct action {
 	const char *name;
@@ -23,12 +28,16 @@ static const struct action {
 	{ "defer",      true,  FATE_DEFER,      parse_defer },
 	{ "discard",    true,  FATE_DISCARD,    parse_discard },
 	{ "quarantine", true,  FATE_QUARANTINE, parse_quarantine },
+	{ "hold",       true,  FATE_HOLD,       parse_hold },
 	{ "header",     false, FATE_ACCEPT,     parse_header },
+	{ "score",      false, FATE_ACCEPT,     parse_score },
+	{ "tag",        false, FATE_ACCEPT,     parse_tag },
 };
 
 static bool parse_accept(struct reader *r, struct rule *rule)  { return true; }
 static bool parse_defer(struct reader *r, struct rule *rule)   { return true; }
 static bool parse_discard(struct reader *r, struct rule *rule) { return true; }
+static bool parse_hold(struct reader *r, struct rule *rule)    { return true; }
 
 static bool
 is_printable(struct span s)
@@ -108,6 +117,8 @@ parse_quarantine(struct reader *r, struct rule *rule)
 
 	if (t == NULL || t->kind != TOKEN_WORD || !is_class(t->text))
 		return reader_expected(r, "a class: at most 40 letters, digits, - and _");
+	if (span_equal(t->text, SPAN_LIT("hold")))
+		return reader_expected(r, "another class, since hold is that of held mail");
 	r->at++;
 	rule->quarantine = t->text;
 	return true;
@@ -164,6 +175,75 @@ parse_header(struct reader *r, struct rule *rule)
 }
 
 static bool
+parse_score(struct reader *r, struct rule *rule)
+{
+	const struct token *t = reader_peek(r);
+	int64_t n;
+
+	if (t == NULL || t->kind != TOKEN_WORD || !score_parse(t->text, &n))
+		return reader_expected(r, "a score such as 5, 6.31 or -2.5");
+	r->at++;
+	rule->score = score_bounded(rule->score + n);
+	return true;
+}
+
+static bool
+parse_subject(struct reader *r, struct tag *tag)
+{
+	const struct token *t = reader_peek(r);
+
+	if (t == NULL || t->kind != TOKEN_TEXT || t->text.len == 0 ||
+	    t->text.len > SUBJECT_BYTES || !is_printable(t->text))
+		return reader_expected(r, "what stands before the subject: printable ASCII in "
+		    "\"\", at most 100 bytes");
+	r->at++;
+	tag->subject = t->text;
+	return true;
+}
+
+static bool
+parse_extension(struct reader *r, struct tag *tag)
+{
+	const struct token *t = reader_peek(r);
+
+	if (t == NULL || t->kind != TOKEN_WORD || !is_class(t->text))
+		return reader_expected(r, "an address extension: at most 40 letters, digits, "
+		    "- and _");
+	r->at++;
+	tag->extension = t->text;
+	return true;
+}
+
+static bool
+parse_tag(struct reader *r, struct rule *rule)
+{
+	struct tag tag = { .kind = TAG_SPAM };
+	struct place place = { 0 };
+
+	for (;;) {
+		struct place at = reader_place(r);
+
+		if (reader_takes(r, "status")) {
+			tag.kind = TAG_STATUS;
+			place = at;
+		} else if (reader_takes(r, "subject")) {
+			if (!parse_subject(r, &tag))
+				return false;
+		} else if (!reader_takes(r, "extension"))
+			break;
+		else if (!parse_extension(r, &tag))
+			return false;
+	}
+	if (tag.kind == TAG_STATUS && tag.subject.len + tag.extension.len > 0) {
+		complain(r->complaints, place, "`status' says that the mail is no spam: neither "
+		    "subject nor extension can stand beside it");
+		return false;
+	}
+	tag_add(&rule->tag, &tag);
+	return true;
+}
+
+static bool
 unknown_action(struct reader *r, const struct token *t)
 {
 	struct nearest n = { .word = t->text };
@@ -172,7 +252,7 @@ unknown_action(struct reader *r, const struct token *t)
 		nearest_try(&n, actions[i].name);
 	complain(r->complaints, t->place, "unknown action %s%s", token_shown(t).text,
 	    n.name != NULL ? nearest_hint(&n).text : ": expected accept, reject, defer, "
-	    "discard, quarantine or header");
+	    "hold, discard, quarantine, header, score or tag");
 	return false;
 }
 

@@ -4,6 +4,7 @@
 #include "lib/policy/comparison.h"
 #include "lib/base/text.h"
 #include "lib/config/value.h"
+#include "lib/finding/score.h"
 #include "lib/smtp/address.h"
 
 static const struct op_row { const char *text; enum comparison_op op; } ops[] = {
@@ -76,12 +77,15 @@ static bool
 parse_quantity(struct reader *r, struct comparison *c, enum fact_type type)
 {
 	const char *what = type == TYPE_SIZE ? "a size such as 10M" :
-	    type == TYPE_TIME ? "a time such as 30s" : "a number";
+	    type == TYPE_TIME ? "a time such as 30s" :
+	    type == TYPE_SCORE ? "a score such as 5, 6.31 or -2.5" : "a number";
 	const struct token *t = take_value(r, what);
 	uint64_t n;
 
 	if (t == NULL)
 		return false;
+	if (type == TYPE_SCORE)
+		return score_parse(t->text, &c->number) || reader_not(r, t, what);
 	bool ok = type == TYPE_SIZE   ? value_size(t->text, &n)
 		  : type == TYPE_TIME ? value_time(t->text, &n)
 				      : text_number(t->text, INT64_MAX, &n);
@@ -214,7 +218,7 @@ parse_list(struct reader *r, struct comparison *c, enum fact_type type)
 static bool
 is_ordered(enum fact_type t)
 {
-	return t == TYPE_NUMBER || t == TYPE_SIZE || t == TYPE_TIME;
+	return t == TYPE_NUMBER || t == TYPE_SIZE || t == TYPE_TIME || t == TYPE_SCORE;
 }
 
 static bool
@@ -295,6 +299,7 @@ parse_right(struct reader *r, struct comparison *c)
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
 	case TYPE_TIME:
+	case TYPE_SCORE:
 		return parse_quantity(r, c, row->type);
 	case TYPE_NETWORK:
 		return parse_address(r, c);
@@ -397,6 +402,36 @@ find_pattern(struct reader *r, const struct token *t, struct comparison *c)
 	return false;
 }
 
+/* A scanner that is not there would leave the fact unknown for ever. */
+static bool
+not_told(struct reader *r, const struct token *t, enum fact fact)
+{
+	bool any = fact_group(fact) == GROUP_SCANNER;
+	bool spam = fact_group(fact) == GROUP_SYMBOL;
+
+	complain(r->complaints, t->place, "there is no %sscanner that could tell %s: add one, "
+	    "such as `scanner %s; }'", any ? "" : spam ? "spam " : "virus ",
+	    fact_row(fact)->name, spam ? "spamd { type spamd; at 127.0.0.1:783" :
+	    "clamd { type clamd; at unix:/run/clamav/clamd.ctl");
+	return false;
+}
+
+/* spam.score is what rules add to it, at least. */
+static bool
+is_told(struct reader *r, const struct token *t, enum fact fact)
+{
+	if (r->settings == NULL || fact == FACT_SPAM_SCORE ||
+	    fact_row(fact)->stage != STAGE_SCANNER)
+		return true;
+	for (size_t i = 0; i < r->settings->scanner_count; i++) {
+		struct fact_set gives = scanner_type_gives(r->settings->scanners[i].type);
+
+		if (fact_set_has(&gives, fact))
+			return true;
+	}
+	return not_told(r, t, fact);
+}
+
 static bool
 find_fact(struct reader *r, const struct token *t, struct comparison *c)
 {
@@ -421,7 +456,7 @@ comparison_parse(struct reader *r, struct comparison *c)
 	if (t == NULL || t->kind != TOKEN_WORD || is_keyword(t))
 		return reader_expected(r, "a fact");
 	*c = (struct comparison){ .fact = FACT_COUNT };
-	if (!find_fact(r, t, c))
+	if (!find_fact(r, t, c) || !is_told(r, t, c->fact))
 		return false;
 	r->at++;
 	return parse_op(r, c);
@@ -449,6 +484,7 @@ is_equal(const struct comparison *c, enum fact_type type, const struct value *v)
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
 	case TYPE_TIME:
+	case TYPE_SCORE:
 	case TYPE_ENUM:
 		return v->number == c->number;
 	case TYPE_NETWORK:
@@ -513,11 +549,27 @@ pattern_value(const struct comparison *c, const struct findings *f)
 		.truth = hit != NULL };
 }
 
+struct value
+subject_score(const struct subject *s)
+{
+	struct value v = s->findings->values[FACT_SPAM_SCORE];
+
+	if (v.state == FACT_ABSENT)
+		v = (struct value){ .state = FACT_KNOWN };
+	if (v.state == FACT_KNOWN)
+		v.number = score_bounded(score_bounded(v.number) + score_bounded(s->score));
+	return v;
+}
+
 static struct value
 subject_value(const struct comparison *c, const struct subject *s)
 {
 	if (c->fact == FACT_PATTERN)
 		return pattern_value(c, s->findings);
+	if (c->fact == FACT_SPAM_SCORE)
+		return subject_score(s);
+	if (s->denied != NULL && fact_set_has(s->denied, c->fact))
+		return (struct value){ .state = FACT_KNOWN, .truth = false };
 	return fact_group(c->fact) == GROUP_NONE ? s->findings->values[c->fact] :
 	    *item_value(s->item, c->fact);
 }

@@ -31,6 +31,8 @@ struct comparison {
 struct subject {
 	const struct findings *findings;
 	const struct item     *item;    /* of the group whose facts are asked for */
+	int64_t                score;   /* thousandths that rules have added to spam.score */
+	const struct fact_set *denied;  /* truths that are taken for false; NULL none */
 	unsigned               limits;  /* how many regular expressions gave up */
 };
 
@@ -39,5 +41,7 @@ struct subject {
 bool comparison_parse(struct reader *, struct comparison *);
 /* `op NUMBER`, behind `count GROUP (...)`. */
 bool comparison_parse_count(struct reader *, struct comparison *);
+/* The score that the findings have, absent ones are 0, with what rules have added. */
+struct value subject_score(const struct subject *);
 enum truth comparison_value(const struct comparison *, struct subject *);
 #endif

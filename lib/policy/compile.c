@@ -25,6 +25,7 @@ struct draft {
 struct compiler {
 	struct arena      *arena;
 	struct complaints *complaints;
+	const struct settings *settings;
 	struct lists       lists;
 	struct policy_set *set;
 	struct draft      *drafts;      /* one a policy */
@@ -36,6 +37,7 @@ reader_of(struct compiler *c, const struct node *n, size_t at)
 	return (struct reader){ .tokens = n->tokens, .at = at, .count = n->token_count,
 		.end = n->end, .lists = &c->lists, .arena = c->arena,
 		.complaints = c->complaints, .patterns = c->set->patterns,
+		.settings = c->settings,
 		.matchers = &c->set->matchers };
 }
 
@@ -153,7 +155,8 @@ parse_when(struct reader *r, struct rule *rule)
 		return false;
 	rule->text = text_between(r, from, r->at);
 	rule->per_recipient = rule->when->per_recipient;
-	rule->digs = rule->when->digs;
+	rule->wishes = rule->when->wishes;
+	rule->facts = rule->when->facts;
 	return reader_takes(r, "then") || reader_expected(r, "and, or, or `then'");
 }
 
@@ -177,7 +180,11 @@ parse_rule(struct compiler *c, const struct node *n, struct rule *rule)
 		    "for the last rule");
 		return false;
 	}
-	return parse_when(&r, rule) && actions_parse(&r, rule);
+	if (!parse_when(&r, rule) || !actions_parse(&r, rule))
+		return false;
+	if (rule->tag.kind != TAG_NONE)
+		rule->tag.has_required = expression_bound(rule->when, &rule->tag.required);
+	return true;
 }
 
 static bool
@@ -191,7 +198,7 @@ parse_otherwise(struct compiler *c, const struct node *n, struct rule *rule)
 		return false;
 	if (!rule->has_fate)
 		complain(c->complaints, n->end,
-		    "`otherwise' must end with accept, reject, defer, "
+		    "`otherwise' must end with accept, reject, defer, hold, "
 		    "discard or quarantine");
 	return rule->has_fate;
 }
@@ -385,6 +392,41 @@ rules_in_all(struct compiler *c, const struct draft *d)
 	return count < POLICY_RULES + 1 ? count : POLICY_RULES + 1;
 }
 
+/* A status of No names the bound that a real tag has. */
+static void
+share_required(struct policy *p)
+{
+	const struct rule *first = p->rules;
+
+	while (first < p->rules + p->rule_count && (first->monitor ||
+	    first->tag.kind != TAG_SPAM || !first->tag.has_required))
+		first++;
+	if (first == p->rules + p->rule_count)
+		return;
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (p->rules[i].tag.kind == TAG_STATUS) {
+			p->rules[i].tag.has_required = true;
+			p->rules[i].tag.required = first->tag.required;
+		}
+}
+
+/* A rule that asks for a score which is not the same for all recipients is asked for each
+   of them. */
+static void
+link_rules(struct policy *p)
+{
+	bool varies = false;
+
+	for (size_t i = 0; i < p->rule_count; i++) {
+		struct rule *r = &p->rules[i];
+
+		r->per_recipient |= varies && fact_set_has(&r->facts, FACT_SPAM_SCORE);
+		varies |= r->per_recipient && r->score != 0 && !r->monitor;
+		fact_set_join(&p->facts, &r->facts);
+	}
+	share_required(p);
+}
+
 static bool
 finish_policy(struct compiler *c, size_t index)
 {
@@ -401,7 +443,10 @@ finish_policy(struct compiler *c, size_t index)
 			return false;
 	}
 	d->done = true;
-	return add_rule(c, p, &d->otherwise, p->place);
+	if (!add_rule(c, p, &d->otherwise, p->place))
+		return false;
+	link_rules(p);
+	return true;
 }
 
 /* Who follows the blocking includes and comes back stands in a circle. */
@@ -461,6 +506,51 @@ resolve_includes(struct compiler *c)
 }
 
 /* Listeners. */
+
+static bool
+may_hold(const struct rule *r)
+{
+	return r->monitor || !r->has_fate || r->fate != FATE_HOLD;
+}
+
+static void
+check_holds(struct compiler *c, const struct listener *l, const struct policy *p)
+{
+	for (size_t i = 0; i < p->rule_count; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (!may_hold(r))
+			complain(c->complaints, r->place, "`%.*s' holds mail behind a queue "
+			    "(listener `%s'), where the MTA keeps it and tries again: use "
+			    "defer", (int)r->name.len, (const char *)r->name.ptr, l->name);
+	}
+}
+
+/* Would the failure of such a scanner be a reason for holding? */
+static bool
+needs_scanner(const struct policy *p, enum scanner_type type)
+{
+	struct fact_set gives = scanner_type_gives(type);
+
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (!p->rules[i].monitor && fact_set_meets(&p->rules[i].facts, &gives))
+			return true;
+	return false;
+}
+
+static void
+check_failures(struct compiler *c, const struct listener *l, const struct policy *p)
+{
+	for (size_t i = 0; i < c->settings->scanner_count; i++) {
+		const struct scanner *s = &c->settings->scanners[i];
+
+		if (s->on_failure == ON_FAILURE_HOLD && needs_scanner(p, s->type))
+			complain(c->complaints, s->on_failure_place, "scanner `%s' cannot hold "
+			    "mail behind a queue (listener `%s', policy `%.*s'), where the MTA "
+			    "keeps it and tries again: use `on-failure defer'", s->name, l->name,
+			    (int)p->name.len, (const char *)p->name.ptr);
+	}
+}
 
 static bool
 may_reject(const struct rule *r)
@@ -536,8 +626,11 @@ check_listeners(struct compiler *c, const struct settings *s)
 	for (size_t i = 0; i < c->set->policy_count; i++) {
 		const struct listener *l = first_after_queue(s, &c->set->policies[i]);
 
-		if (l != NULL)
-			check_after_queue(c, l, &c->set->policies[i]);
+		if (l == NULL)
+			continue;
+		check_after_queue(c, l, &c->set->policies[i]);
+		check_holds(c, l, &c->set->policies[i]);
+		check_failures(c, l, &c->set->policies[i]);
 	}
 }
 
@@ -583,16 +676,32 @@ read_tree(struct compiler *c, const struct node *tree)
 			read_policy(c, n);
 }
 
+/* Who runs it compiles it again, and then it is good. */
+static void
+check_scanners(struct compiler *c)
+{
+	for (size_t i = 0; i < c->settings->scanner_count; i++) {
+		const struct regex_text *p = &c->settings->scanners[i].infected_pattern;
+		struct regex_fault fault;
+
+		if (p->text.len > 0 &&
+		    regex_compile(p->text, p->flags, c->arena, &fault) == NULL)
+			complain(c->complaints, p->place, "bad regular expression, at its byte "
+			    "%zu: %s", fault.at + 1, fault.text);
+	}
+}
+
 struct policy_set *
 policy_compile(const struct settings *s, struct arena *a, struct complaints *complaints)
 {
-	struct compiler c = { .arena = a, .complaints = complaints,
+	struct compiler c = { .arena = a, .complaints = complaints, .settings = s,
 		.set = arena_new(a, struct policy_set) };
 	unsigned before = complaints->count;
 
 	if (!within_limits(&c, s->tree, "list", POLICY_LISTS) ||
 	    !within_limits(&c, s->tree, "policy", POLICY_POLICIES))
 		return NULL;
+	check_scanners(&c);
 	read_tree(&c, s->tree);
 	if (complaints->count == before)
 		resolve_includes(&c);
@@ -614,11 +723,18 @@ policy_release(const struct policy_set *set)
 		regex_release(m->regex);
 }
 
-bool
-policy_digs(const struct policy *p)
+struct fact_set
+policy_facts(const struct policy *p)
 {
+	return p->facts;
+}
+
+unsigned
+policy_wishes(const struct policy *p)
+{
+	unsigned wishes = 0;
+
 	for (size_t i = 0; i < p->rule_count; i++)
-		if (p->rules[i].digs)
-			return true;
-	return false;
+		wishes |= p->rules[i].wishes;
+	return wishes;
 }

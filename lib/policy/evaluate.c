@@ -61,9 +61,8 @@ take_tally(const struct step *s, struct subject *subject, struct tally *t)
 	subject->item = NULL;
 }
 
-/* Could a number of at least `least` and at most `most` be as asked? */
-static bool
-could_be(enum comparison_op op, int64_t least, int64_t most, int64_t n)
+bool
+number_could_be(enum comparison_op op, int64_t least, int64_t most, int64_t n)
 {
 	switch (op) {
 	case OP_EQ: return least <= n && n <= most;
@@ -79,8 +78,8 @@ could_be(enum comparison_op op, int64_t least, int64_t most, int64_t n)
 	return false;
 }
 
-static enum comparison_op
-opposite_op(enum comparison_op op)
+enum comparison_op
+number_opposite(enum comparison_op op)
 {
 	static const enum comparison_op opposites[] = {
 		[OP_EQ] = OP_NE, [OP_NE] = OP_EQ, [OP_LT] = OP_GE, [OP_GE] = OP_LT,
@@ -96,9 +95,9 @@ count_truth(const struct comparison *c, const struct tally *t, bool cut)
 	int64_t least = t->counts[TRUTH_YES];
 	int64_t most = cut ? INT64_MAX : least + t->counts[TRUTH_UNKNOWN];
 
-	if (!could_be(opposite_op(c->op), least, most, c->number))
+	if (!number_could_be(number_opposite(c->op), least, most, c->number))
 		return TRUTH_YES;
-	return could_be(c->op, least, most, c->number) ? TRUTH_UNKNOWN : TRUTH_NO;
+	return number_could_be(c->op, least, most, c->number) ? TRUTH_UNKNOWN : TRUTH_NO;
 }
 
 /* Is there an item with the strong value? */
@@ -111,7 +110,7 @@ found(const struct tally *t, enum truth strong, bool cut)
 }
 
 static enum truth
-group_truth(const struct step *s, const struct tally *t, bool cut)
+tally_truth(const struct step *s, const struct tally *t, bool cut)
 {
 	enum truth is_there = found(t, strong_of(s->quantifier), cut);
 
@@ -135,7 +134,7 @@ group_value(const struct step *s, struct subject *subject)
 
 	take_tally(s, subject, &t);
 	struct operand o = {
-		.truth = group_truth(s, &t, subject->findings->groups[s->group].cut),
+		.truth = tally_truth(s, &t, subject->findings->groups[s->group].cut),
 		.by = { .fact = first_fact(s + 1), .item = TRACE_NO_ITEM },
 	};
 	enum truth named = o.truth == TRUTH_UNKNOWN ? TRUTH_UNKNOWN :
@@ -147,6 +146,12 @@ group_value(const struct step *s, struct subject *subject)
 	if (s->quantifier == QUANTIFIER_COUNT)
 		o.by.matched = t.counts[TRUTH_YES];
 	return o;
+}
+
+enum truth
+group_truth(const struct step *s, struct subject *subject)
+{
+	return group_value(s, subject).truth;
 }
 
 /* --- conditions --- */
@@ -192,11 +197,18 @@ steps_value(const struct step *steps, size_t count, struct subject *subject)
 }
 
 enum truth
-expression_value(const struct expression *e, const struct findings *f, struct trace *decided)
+expression_value_if(const struct expression *e, const struct findings *f, int64_t score,
+    const struct fact_set *denied, struct trace *decided)
 {
-	struct subject subject = { .findings = f };
+	struct subject subject = { .findings = f, .score = score, .denied = denied };
 	struct operand o = steps_value(e->steps, e->count, &subject);
 
 	*decided = o.by;
 	return o.truth;
+}
+
+enum truth
+expression_value(const struct expression *e, const struct findings *f, struct trace *decided)
+{
+	return expression_value_if(e, f, 0, NULL, decided);
 }

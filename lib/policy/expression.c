@@ -158,7 +158,8 @@ read_fact(struct parser *p)
 
 	p->e->count++;
 	p->e->per_recipient |= fact_row(s->comparison.fact)->per_recipient;
-	p->e->digs |= fact_needs_digging(s->comparison.fact);
+	p->e->wishes |= fact_wishes(s->comparison.fact);
+	fact_set_add(&p->e->facts, s->comparison.fact);
 	if (g != GROUP_NONE && !p->inside)
 		wrap_any(p, g);
 	return true;
@@ -281,6 +282,23 @@ needs_own_client(const struct expression *e)
 			break;
 		}
 	return stack[0];
+}
+
+bool
+expression_bound(const struct expression *e, int64_t *thousandths)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct comparison *c = &e->steps[i].comparison;
+
+		if (e->steps[i].kind != STEP_COMPARE || c->fact != FACT_SPAM_SCORE ||
+		    (found && c->number >= *thousandths))
+			continue;
+		*thousandths = c->number;
+		found = true;
+	}
+	return found;
 }
 
 static bool

@@ -226,6 +226,7 @@ list_serves(const struct list *l, enum fact_type type)
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
 	case TYPE_TIME:
+	case TYPE_SCORE:
 	case TYPE_ENUM:
 		break;
 	}
@@ -339,6 +340,7 @@ list_holds(const struct list *l, enum fact_type type, const struct value *v)
 	case TYPE_NUMBER:
 	case TYPE_SIZE:
 	case TYPE_TIME:
+	case TYPE_SCORE:
 	case TYPE_ENUM:
 		break;
 	}

@@ -17,6 +17,7 @@ struct reader {
 	struct complaints   *complaints;
 	enum fact_group           group;     /* inside its parentheses */
 	const struct pattern_set *patterns;     /* NULL: there are none */
+	const struct settings *settings;        /* whose scanners tell facts; NULL: all do */
 	struct matcher     **matchers;  /* the policy set's, to be added to; may be NULL */
 };
 

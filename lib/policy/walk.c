@@ -4,10 +4,12 @@
 #include "lib/policy/expression.h"
 #include "lib/policy/policy.h"
 #include "lib/base/buf.h"
+#include "lib/finding/score.h"
 #include <assert.h>
 
-/* What a rule without recipient terms gave for this message. */
-struct walk_cache { bool known; struct trace trace; };
+/* What a rule gave, and the facts that made it unknown; kept where it is the same for all
+   recipients. */
+struct walk_cache { bool known; struct trace trace; struct fact_set unknown; };
 
 const char *
 fate_name(enum fate f)
@@ -16,6 +18,7 @@ fate_name(enum fate f)
 	case FATE_ACCEPT:     return "accept";
 	case FATE_QUARANTINE: return "quarantine";
 	case FATE_DISCARD:    return "discard";
+	case FATE_HOLD:       return "hold";
 	case FATE_DEFER:      return "defer";
 	case FATE_REJECT:     return "reject";
 	}
@@ -26,40 +29,65 @@ void
 policy_walk_begin(struct policy_walk *w, const struct policy *p, const struct findings *f,
     struct arena *a)
 {
-	*w = (struct policy_walk){p, f, arena_array(a, struct walk_cache, p->rule_count)};
+	*w = (struct policy_walk){ p, f, arena_array(a, struct walk_cache, p->rule_count), NULL,
+		a };
 }
 
-static struct trace
-rule_value(const struct rule *r, const struct findings *f)
+static struct fact_set
+unknown_facts(const struct rule *r, const struct findings *f, int64_t score)
 {
-	struct trace t = { .result = TRACE_FIRED, .fact = FACT_COUNT };
+	struct outlook o = expression_outlook(r->when, f, (struct score_range){ score, score });
+
+	fact_set_join(&o.unknown, &o.pending);
+	return o.unknown;
+}
+
+static struct walk_cache
+rule_value(const struct rule *r, const struct findings *f, int64_t score)
+{
+	struct walk_cache c = { !r->per_recipient, { .result = TRACE_FIRED,
+	    .fact = FACT_COUNT }, { { 0 } } };
 
 	if (r->when == NULL)
-		return t;
-	switch (expression_value(r->when, f, &t)) {
+		return c;
+	switch (expression_value_if(r->when, f, score, NULL, &c.trace)) {
 	case TRUTH_NO:
-		t.result = TRACE_NO;
+		c.trace.result = TRACE_NO;
 		break;
 	case TRUTH_YES:
-		t.result = TRACE_FIRED;
+		c.trace.result = TRACE_FIRED;
 		break;
 	case TRUTH_UNKNOWN:
-		t.result = TRACE_UNKNOWN;
+		c.trace.result = TRACE_UNKNOWN;
+		c.unknown = unknown_facts(r, f, score);
 		break;
 	}
-	return t;
+	return c;
 }
 
-static struct trace
-cached_value(struct policy_walk *w, size_t index)
+static const struct walk_cache *
+cached_value(struct policy_walk *w, size_t index, int64_t score)
 {
-	const struct rule *r = &w->policy->rules[index];
 	struct walk_cache *cache = &w->cache[index];
 
 	if (!cache->known)
-		*cache =
-		    (struct walk_cache){!r->per_recipient, rule_value(r, w->findings)};
-	return cache->trace;
+		*cache = rule_value(&w->policy->rules[index], w->findings, score);
+	return cache;
+}
+
+void
+tag_add(struct tag *to, const struct tag *t)
+{
+	if (t->kind > to->kind)
+		to->kind = t->kind;
+	if (t->subject.len > 0)
+		to->subject = t->subject;
+	if (t->extension.len > 0)
+		to->extension = t->extension;
+	if (t->has_required && t->kind == to->kind) {
+		to->has_required = true;
+		to->required = t->required;
+	}
 }
 
 static void
@@ -75,27 +103,82 @@ collect(const struct rule *r, struct arena *a, struct verdict *v)
 }
 
 static void
-apply(const struct rule *r, struct trace t, struct arena *a, struct verdict *v)
+apply(const struct rule *r, const struct walk_cache *c, struct arena *a, struct verdict *v)
 {
 	if (r->monitor)
 		return;
-	v->unknown_met |= t.result == TRACE_UNKNOWN;
-	if (t.result != TRACE_FIRED)
+	v->unknown_met |= c->trace.result == TRACE_UNKNOWN;
+	fact_set_join(&v->unknown_facts, &c->unknown);
+	if (c->trace.result != TRACE_FIRED)
 		return;
 	collect(r, a, v);
+	tag_add(&v->tag, &r->tag);
+	v->score = score_bounded(v->score + score_bounded(r->score));
 	if (!r->has_fate)
 		return;
 	v->fate = r->fate;
 	v->rule = r;
-	v->fact = t.fact;
+	v->fact = c->trace.fact;
 	v->reply = r->reply;
 	v->quarantine = r->quarantine;
+}
+
+static struct fact_set
+set_of(const enum fact *facts, size_t count)
+{
+	struct fact_set s = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		fact_set_add(&s, facts[i]);
+	return s;
+}
+
+/* Would the rule have fired, had these truths been false? */
+static bool
+fires_without(const struct verdict *v, const struct findings *f, int64_t score,
+    const struct fact_set *denied)
+{
+	struct trace t;
+
+	return !fact_set_meets(&v->rule->facts, denied) ||
+	    expression_value_if(v->rule->when, f, score, denied, &t) == TRUTH_YES;
+}
+
+/* It needed one of them, or one of them was as good as one of the others. */
+static bool
+decided_by(const struct verdict *v, const struct findings *f, int64_t score,
+    const struct fact_set *facts, const struct fact_set *others)
+{
+	struct fact_set all = *facts;
+
+	fact_set_join(&all, others);
+	return !fires_without(v, f, score, facts) ||
+	    (fact_set_meets(&v->rule->facts, facts) && !fires_without(v, f, score, &all) &&
+	    fires_without(v, f, score, others));
+}
+
+static void
+note_judgement(struct verdict *v, const struct findings *f, int64_t score)
+{
+	static const enum fact unscannable_facts[] = { FACT_VIRUS_UNSCANNABLE,
+		FACT_MESSAGE_UNSCANNABLE };
+	static const enum fact unseen_facts[] = { FACT_ARCHIVE_ENCRYPTED, FACT_ARCHIVE_LIMIT,
+		FACT_MIME_BROKEN, FACT_ATTACHMENT_ENCRYPTED, FACT_ATTACHMENT_BROKEN,
+		FACT_ATTACHMENT_UNSCANNABLE };
+	struct fact_set unscannable = set_of(unscannable_facts, COUNT_OF(unscannable_facts));
+	struct fact_set unseen = set_of(unseen_facts, COUNT_OF(unseen_facts));
+
+	if (v->fate != FATE_ACCEPT || v->rule->when == NULL)
+		return;
+	v->decided_by_unscannable = decided_by(v, f, score, &unscannable, &unseen);
+	v->decided_by_unseen = decided_by(v, f, score, &unseen, &unscannable);
 }
 
 void
 policy_walk_recipient(struct policy_walk *w, struct arena *a, struct verdict *v)
 {
 	const struct policy *p = w->policy;
+	int64_t score = 0;
 
 	*v = (struct verdict){ .fact = FACT_COUNT,
 		.traces = arena_array(a, struct trace, p->rule_count) };
@@ -104,9 +187,12 @@ policy_walk_recipient(struct policy_walk *w, struct arena *a, struct verdict *v)
 	/* The last rule always fires and has a fate. */
 	for (size_t i = 0; v->rule == NULL; i++) {
 		assert(i < p->rule_count);
-		v->traces[i] = cached_value(w, i);
-		apply(&p->rules[i], v->traces[i], a, v);
+		const struct walk_cache *c = cached_value(w, i, score = v->score);
+
+		v->traces[i] = c->trace;
+		apply(&p->rules[i], c, a, v);
 	}
+	note_judgement(v, w->findings, score);
 }
 
 /* --- what decided, in words --- */
@@ -202,11 +288,23 @@ same_change(const struct change *a, const struct change *b)
 	    span_equal(a->value, b->value);
 }
 
+/* The score stands in a tag's fields. */
+static bool
+same_tag(const struct verdict *a, const struct verdict *b)
+{
+	if (a->tag.kind != b->tag.kind)
+		return false;
+	return a->tag.kind == TAG_NONE || (a->score == b->score &&
+	    span_equal(a->tag.subject, b->tag.subject) &&
+	    a->tag.has_required == b->tag.has_required &&
+	    a->tag.required == b->tag.required);
+}
+
 bool
 verdict_same_changes(const struct verdict *a, const struct verdict *b)
 {
 	if (a->fate != FATE_ACCEPT || b->fate != FATE_ACCEPT ||
-	    a->change_count != b->change_count)
+	    a->change_count != b->change_count || !same_tag(a, b))
 		return false;
 	for (size_t i = 0; i < a->change_count; i++)
 		if (!same_change(a->changes[i], b->changes[i]))

@@ -2,9 +2,15 @@
  * test_settings.c - the schema: defaults, good and bad values, and what is shown.
  */
 #include "memory.h"
+#include "lib/config/schema.h"
 
 #define LISTENER(more) \
 	"listener in { address 127.0.0.1:1; policy p; next-hop 127.0.0.1:2; " more " }"
+
+#define CLAMD(more)   "scanner s { type clamd; at unix:/c; " more " }"
+#define SPAMD(more)   "scanner s { type spamd; at unix:/c; " more " }"
+#define RSPAMD(more)  "scanner s { type rspamd; at unix:/c; " more " }"
+#define COMMAND(more) "scanner s { type command; command /bin/x; " more " }"
 
 /* Each is shown, as written or else as in `shown`. */
 static const struct { const char *name, *value, *shown; } global_values[] = {
@@ -36,9 +42,16 @@ static const struct { const char *name, *value, *shown; } global_values[] = {
 	{ "minimum-free", "64KiB", "64K" },
 	{ "sessions", "1000000", NULL },
 	{ "journal-keep", "24h", "1d" },
+	{ "hold-lifetime", "48h", "2d" },
+	{ "hold-rate", "1000", NULL },
+	{ "hold-retry", "1s", NULL },
 	{ "user-gateway", "4294967294", NULL },
 	{ "user-inspector", "1", NULL },
 	{ "user-store", "1", NULL },
+	{ "user-runner", "1", NULL },
+	{ "runner-directory", "\"/r\"", "/r" },
+	{ "scanned-header", "no", NULL },
+	{ "scanned-header", "yes", NULL },
 }, listener_values[] = {
 	{ "queue", "after", NULL },
 	{ "queue", "before", NULL },
@@ -64,6 +77,48 @@ static const struct { const char *name, *value, *shown; } global_values[] = {
 	{ "end-timeout", "90s", NULL },
 	{ "cache-idle", "0", NULL },
 	{ "cache-count", "0", NULL },
+	{ "trust-headers", "yes", NULL },
+	{ "trust-headers", "no", NULL },
+}, scanner_values[] = {
+	{ "type", "clamd", NULL },
+	{ "at", "unix:/c 127.0.0.1:3310 [::1]:3310", NULL },
+	{ "timeout", "100ms", NULL },
+	{ "connect-timeout", "10ms", NULL },
+	{ "slots", "10000", NULL },
+	{ "queue", "0", NULL },
+	{ "size-limit", "25600K", "25M" },
+	{ "size-limit", "0", NULL },
+	{ "on-failure", "defer", NULL },
+	{ "on-failure", "hold", NULL },
+	{ "on-failure", "accept", NULL },
+	{ "cache", "10000000", NULL },
+	{ "cache-time", "1s", NULL },
+	{ "cache-time", "2h", NULL },
+	{ "transfer", "auto", NULL },
+	{ "transfer", "fildes", NULL },
+	{ "transfer", "instream", NULL },
+	{ "canary", "0", NULL },
+	{ "canary", "1ms", NULL },
+	{ "canary", "60m", "1h" },
+}, spamd_values[] = {
+	{ "weight", "0", NULL },
+	{ "weight", "1000.000", "1000" },
+	{ "weight", "0.50", "0.5" },
+	{ "weight", "1.005", NULL },
+	{ "user", "joe@example.com", NULL },
+	{ "user", "recipient", NULL },
+}, rspamd_values[] = {
+	{ "path", "/checkv2", NULL },
+	{ "path", "\"/a?b=c\"", NULL },
+	{ "password", "q1", NULL },
+	{ "password", "\"a b\\\"c\"", NULL },
+}, command_values[] = {
+	{ "command", "/usr/bin/clamscan \"--stdout\" \"a b\" \"\" -", "/usr/bin/clamscan --stdout "
+	  "\"a b\" \"\" -" },
+	{ "clean-status", "0 2 255 64", "0 2 64 255" },
+	{ "infected-status", "1", NULL },
+	{ "infected-status", "\"1\" 128", "1 128" },
+	{ "infected-pattern", "/: (\\S+) FOUND\\/$/mi", NULL },
 }, hops[] = {
 	{ "next-hop", "192.0.2.1:25", NULL },
 	{ "next-hop", "192.0.2.1:25 [2001:db8::1]:25 unix:/run/x", NULL },
@@ -127,6 +182,20 @@ test_values(void **state)
 	for (size_t i = 0; i < COUNT_OF(listener_values); i++)
 		check_row(listener_values[i].name, listener_values[i].value,
 		    listener_values[i].shown, LISTENER("%s"));
+	for (size_t i = 0; i < COUNT_OF(scanner_values); i++)
+		check_row(scanner_values[i].name, scanner_values[i].value,
+		    scanner_values[i].shown, i < 2 ? i == 0 ? "scanner s { at unix:/c; %s }" :
+		    "scanner s { type clamd; %s }" : CLAMD("%s"));
+	for (size_t i = 0; i < COUNT_OF(spamd_values); i++)
+		check_row(spamd_values[i].name, spamd_values[i].value, spamd_values[i].shown,
+		    SPAMD("%s"));
+	for (size_t i = 0; i < COUNT_OF(rspamd_values); i++)
+		check_row(rspamd_values[i].name, rspamd_values[i].value,
+		    rspamd_values[i].shown, RSPAMD("%s"));
+	for (size_t i = 0; i < COUNT_OF(command_values); i++)
+		check_row(command_values[i].name, command_values[i].value,
+		    command_values[i].shown, i == 0 ? "scanner s { type command; %s }" :
+		    COMMAND("%s"));
 	for (size_t i = 0; i < COUNT_OF(hops); i++)
 		check_row(hops[i].name, hops[i].value, hops[i].shown,
 		    "listener in { address 127.0.0.1:1 unix:/x; policy p; %s }");
@@ -208,6 +277,55 @@ test_listener_defaults(void **state)
 	memory_free(&m);
 }
 
+static void
+test_scanner_defaults(void **state)
+{
+	struct memory m = { .ok = false };
+	struct settings *s = memory_settings(&m, "scanner one { at unix:/c [::1]:1; type clamd; }\n"
+	    "scanner two { on-failure hold; type rspamd; at [::1]:2; password x; }\n"
+	    "scanner three { type command; command /bin/x -y; infected-pattern /a(b)/i; }\n"
+	    "scanner four { type spamd; at [::1]:2; user recipient; weight 0.5; }\n"
+	    "scanner five { type icap; at [::1]:2; path /av; }");
+	const struct scanner *c = s->scanners;
+
+	assert_clean(&m);
+	assert_int_equal(s->scanner_count, 5);
+	assert_string_equal(c->name, "one");
+	assert_int_equal(c->type, SCANNER_TYPE_CLAMD);
+	assert_int_equal(c->at.count, 2);
+	assert_string_equal(c->at.items[0].path, "/c");
+	assert_int_equal(c->at.items[1].port, 1);
+	assert_int_equal(c->timeout, 30000);
+	assert_int_equal(c->connect_timeout, 5000);
+	assert_int_equal(c->slots, 8);
+	assert_int_equal(c->queue, 200);
+	assert_int_equal(c->size_limit, 25u << 20);
+	assert_int_equal(c->on_failure, ON_FAILURE_DEFER);
+	assert_int_equal(c->on_failure_place.line, 1);
+	assert_int_equal(c->weight, 1000);
+	assert_int_equal(c->cache, 0);
+	assert_int_equal(c->cache_time, 3600000);
+	assert_int_equal(c->transfer, TRANSFER_AUTO);
+	assert_int_equal(c->canary, 50);
+	assert_null(c->path);
+	assert_int_equal(c[1].on_failure, ON_FAILURE_HOLD);
+	assert_int_equal(c[1].on_failure_place.line, 2);
+	assert_int_equal(c[1].on_failure_place.column, 26);
+	assert_string_equal(c[1].path, "/checkv2");
+	assert_string_equal(c[1].password, "x");
+	assert_int_equal(c[2].command.count, 2);
+	assert_true(span_equal(c[2].command.items[1], SPAN_LIT("-y")));
+	assert_int_equal(c[2].clean_status.bits[0], 1);
+	assert_int_equal(c[2].infected_status.bits[0], 2);
+	assert_true(span_equal(c[2].infected_pattern.text, SPAN_LIT("a(b)")));
+	assert_true(span_equal(c[2].infected_pattern.flags, SPAN_LIT("i")));
+	assert_null(c[2].user);
+	assert_true(c[3].user_is_recipient);
+	assert_int_equal(c[3].weight, 500);
+	assert_string_equal(c[4].path, "/av");
+	memory_free(&m);
+}
+
 /* The order of the settings does not matter for what depends on another one. */
 static void
 test_dependent_defaults(void **state)
@@ -282,6 +400,67 @@ test_hops(void **state)
 }
 
 static const struct { const char *name, *in, *out; } bad[] = {
+	{ "unknown type", "scanner s { type clmad; at unix:/c; }",
+	  "c:1:18: expected `clamd', `spamd', `rspamd', `icap' or `command' for `type', found "
+	  "`clmad': did you mean `clamd'?\n" },
+	{ "no type", "scanner s { at unix:/c; transfer auto; }",
+	  "c:1:1: expected `type' in scanner `s'\n" },
+	{ "no address", "scanner s { type spamd; }", "c:1:1: expected `at' in scanner `s'\n" },
+	{ "no command", "scanner s { type command; }",
+	  "c:1:1: expected `command' in scanner `s'\n" },
+	{ "no service", "scanner s { type icap; at unix:/c; }",
+	  "c:1:1: expected `path' in scanner `s': the name of the service behind the address, "
+	  "such as /avscan\n" },
+	{ "bad service", "scanner s { type icap; at unix:/c; path av; }",
+	  "c:1:41: expected a path that begins with / and has no blanks for `path', found "
+	  "`av'\n" },
+	{ "not for this type", "scanner s { transfer auto; at unix:/c; type spamd; }",
+	  "c:1:13: `transfer' is no setting of a scanner of type spamd\n" },
+	{ "address of a command", COMMAND("at unix:/c;"),
+	  "c:1:43: `at' is no setting of a scanner of type command\n" },
+	{ "two of one name", CLAMD("") "\n" SPAMD(""),
+	  "c:2:1: scanner `s' is given twice, first at c:1:1\n" },
+	{ "unknown in a scanner", CLAMD("on-failur defer;"),
+	  "c:1:37: unknown setting `on-failur': did you mean `on-failure'?\n" },
+	{ "listener's in a scanner", CLAMD("protocol lmtp;"),
+	  "c:1:37: `protocol' stands in the block of a listener, not here\n" },
+	{ "global in a scanner", CLAMD("hostname a;"),
+	  "c:1:37: `hostname' stands outside of a scanner, not here\n" },
+	{ "policy in a scanner", CLAMD("policy p { }"),
+	  "c:1:37: `policy' stands in the block of a listener, not here\n" },
+	{ "scanner in a listener", LISTENER("scanner s { }"),
+	  "c:1:68: `scanner' stands outside of a listener, not here\n" },
+	{ "scanner's outside", "slots 5;",
+	  "c:1:1: `slots' stands in the block of a scanner, not here\n" },
+	{ "no name", "scanner { type clamd; at unix:/c; }",
+	  "c:1:1: expected a name after `scanner'\n" },
+	{ "no block", "scanner s;", "c:1:10: expected { after `scanner' and its name\n" },
+	{ "relative command", "scanner s { type command; command clamscan -; }",
+	  "c:1:35: expected the program's path, which begins with /, for `command', found "
+	  "`clamscan'\n" },
+	{ "status too large", COMMAND("clean-status 0 256;"),
+	  "c:1:58: expected exit statuses of 0 to 255 for `clean-status', found `256'\n" },
+	{ "nine servers", "scanner s { type clamd; at unix:/1 unix:/2 unix:/3 unix:/4 unix:/5 unix:/6 "
+	  "unix:/7 unix:/8 unix:/9; }",
+	  "c:1:92: expected at most 8 addresses for `at' of a scanner\n" },
+	{ "status of both", COMMAND("clean-status 0 1;"),
+	  "c:1:43: exit status 1 of scanner `s' means both clean and infected\n" },
+	{ "no expression", COMMAND("infected-pattern FOUND;"),
+	  "c:1:60: expected a regular expression /.../ for `infected-pattern', found "
+	  "`FOUND'\n" },
+	{ "empty expression", COMMAND("infected-pattern //;"),
+	  "c:1:60: expected a regular expression /.../ for `infected-pattern', found `'\n" },
+	{ "negative weight", SPAMD("weight -1;"), "c:1:44: expected a number like 2 or 0.5, with "
+	  "at most 3 decimals for `weight', found `-1'\n" },
+	{ "weight too large", SPAMD("weight 1000.001;"),
+	  "c:1:44: expected 0 to 1000 for `weight', found `1000.001'\n" },
+	{ "line end in a password", RSPAMD("password \"a\\n\";"), "c:1:47: expected a text of "
+	  "printable ASCII, not too long, for `password', found `a\\x0a'\n" },
+	{ "no truth", "scanned-header on;",
+	  "c:1:16: expected `no' or `yes' for `scanned-header', found `on'\n" },
+	{ "a truth in capitals", LISTENER("trust-headers YES;"),
+	  "c:1:82: expected `no' or `yes' for `trust-headers', found `YES': did you mean "
+	  "`yes'?\n" },
 	{ "unknown, one near", "hostnmae a;",
 	  "c:1:1: unknown setting `hostnmae': did you mean `hostname'?\n" },
 	{ "unknown, a third of it wrong", "hstnam a;",
@@ -474,6 +653,19 @@ test_too_many_listeners(void **state)
 }
 
 static void
+test_too_many_scanners(void **state)
+{
+	struct memory m = { .ok = false };
+
+	for (unsigned i = 1; i <= 65; i++)
+		buf_printf(&m.out, "scanner s%u { type clamd; at [::1]:%u; }\n", i, i);
+	assert_null(memory_settings(&m, buf_text(&m.out)));
+	assert_string_equal(buf_text(&m.complaints.text),
+	    "c:65:1: there are more than 64 scanners\n");
+	memory_free(&m);
+}
+
+static void
 without_marks(struct buf *b)
 {
 	static const char mark[] = "\t# default";
@@ -519,7 +711,11 @@ test_round_trip(void **state)
 		if (strcmp(listener_values[i].name, last) != 0)
 			buf_printf(&text, "%s %s;\n", last = listener_values[i].name,
 			    listener_values[i].value);
-	buf_printf(&text, "} list l inline a \"b\" { c; }\npolicy p { otherwise accept; }");
+	buf_printf(&text, "}\n" CLAMD("cache 7;") "scanner t { type spamd; at [::1]:1; user u; }"
+	    "scanner u { type rspamd; at [::1]:1; password x; }"
+	    "scanner v { type command; command /bin/x \"a\\n\"; infected-pattern /x\\/y/; "
+	    "unscannable-status 7; }");
+	buf_printf(&text, "list l inline a \"b\" { c; }\npolicy p { otherwise accept; }");
 	struct settings *s = memory_settings(&m, buf_text(&text));
 
 	assert_clean(&m);
@@ -576,22 +772,33 @@ static void
 test_manual(void **state)
 {
 	struct memory m = { .ok = false };
-	struct settings *s = memory_settings(&m, LISTENER(""));
+	struct settings *s = memory_settings(&m, LISTENER("") CLAMD("")
+	    "scanner t { type rspamd; at [::1]:1; }" "scanner u { type spamd; at [::1]:1; }"
+	    "scanner v { type command; command /bin/x; }");
 	struct buf manual = { 0 };
 	char name[64], line[70];
-	unsigned names = 0;
+	size_t names = 0, served = 0;
 
 	settings_show(s, &m.out);
 	settings_manual(&manual);
 	for (char *p = buf_text(&m.out); p != NULL; p = strchr(p, '\n')) {
 		if (sscanf(p += strspn(p, "#\n\t "), "%63[a-z-]", name) != 1 ||
-		    strcmp(name, "listener") == 0)
+		    strcmp(name, "listener") == 0 || strcmp(name, "scanner") == 0)
 			continue;
 		names++;
 		snprintf(line, sizeof line, "\n*%s* ", name);
 		assert_non_null(strstr(buf_text(&manual), line));
 	}
-	assert_int_equal(names, 24 + 23);
+	for (size_t i = 0; i < schema_scanner.count; i++)
+		for (size_t c = 0; c < s->scanner_count; c++)
+			served += row_serves(&schema_scanner.rows[i], s->scanners[c].type);
+	assert_true(served > 2 * schema_scanner.count);
+	assert_int_equal(names, schema_global.count + schema_listener.count + served);
+	assert_non_null(strstr(buf_text(&manual), "\n*cache-time* _time_\n\tHow long a "
+	    "content is remembered at most. For clamd and icap. Default: 1h.\n\n"));
+	assert_non_null(strstr(buf_text(&manual), "\n*scanned-header* *no* | *yes*\n"));
+	assert_non_null(strstr(buf_text(&manual), " is asked. For clamd, spamd, rspamd and icap. "
+	    "Required.\n"));
 	assert_non_null(strstr(buf_text(&manual), "\n*queue* *after* | *before*\n\tWhether"));
 	assert_non_null(strstr(buf_text(&manual), "\n*inspector-cpu* _time_\n\tProcessor time "
 	    "that the examination of one message may take. Default: 20s.\n\n"));
@@ -606,11 +813,13 @@ main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_global_defaults),
 		cmocka_unit_test(test_listener_defaults),
+		cmocka_unit_test(test_scanner_defaults),
 		cmocka_unit_test(test_dependent_defaults),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_hops),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_too_many_listeners),
+		cmocka_unit_test(test_too_many_scanners),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_shipped),

@@ -3,6 +3,7 @@
  */
 #include "lib/base/buf.h"
 #include "lib/finding/fact.h"
+#include "lib/finding/score.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,7 +35,8 @@ test_names(void **state)
 		{ "Sender", "sender" },
 		{ "sender.domian", "sender.domain" },
 		{ "recipients", "recipient" },
-		{ "spam.score", NULL },
+		{ "spam.scor", "spam.score" },
+		{ "dmarc.result", NULL },
 		{ "x", NULL },
 		{ "", NULL },
 	};
@@ -47,6 +49,38 @@ test_names(void **state)
 			assert_null(near);
 		else
 			assert_string_equal(near, table[i].nearest);
+	}
+}
+
+/* Only what an inspector finds has to be wished for, and whatever stands on something else
+   wishes that too. */
+static void
+test_wishes(void **state)
+{
+	static const struct { enum fact fact; unsigned wishes; } table[] = {
+		{ FACT_SENDER, 0 }, { FACT_HEADER_SUBJECT, 0 }, { FACT_RECEIVED_BY, 0 },
+		{ FACT_HEADER_FIELD_VALUE, WISH_HEADER }, { FACT_BAD_HEADER, WISH_STRUCTURE },
+		{ FACT_MIME_PARTS, WISH_STRUCTURE | WISH_PARTS },
+		{ FACT_ARCHIVE_LIMIT, WISH_STRUCTURE | WISH_PARTS },
+		{ FACT_ATTACHMENT_NAME, WISH_STRUCTURE | WISH_PARTS },
+		{ FACT_ATTACHMENT_CLASS, WISH_STRUCTURE | WISH_PARTS | WISH_TYPES },
+		{ FACT_ATTACHMENT_SHA256, WISH_STRUCTURE | WISH_PARTS | WISH_DIGESTS },
+		{ FACT_SIGNATURE_PART, WISH_STRUCTURE | WISH_PARTS | WISH_SIGNATURES },
+		{ FACT_TEXT_HIDDEN, WISH_STRUCTURE | WISH_PARTS | WISH_TEXT },
+		{ FACT_LINK_URL, WISH_STRUCTURE | WISH_PARTS | WISH_TEXT | WISH_LINKS },
+		{ FACT_PATTERN, WISH_STRUCTURE | WISH_PARTS | WISH_TEXT | WISH_PATTERNS },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		assert_int_equal(fact_wishes(table[i].fact), table[i].wishes);
+	for (unsigned f = 0; f < FACT_COUNT; f++) {
+		unsigned w = fact_wishes((enum fact)f);
+
+		assert_true(w == 0 || fact_row((enum fact)f)->stage == STAGE_CONTENT);
+		assert_true((w & ~(unsigned)WISH_ALL) == 0);
+		assert_true((w & ~(unsigned)(WISH_HEADER | WISH_STRUCTURE)) == 0 ||
+		    (~w & (WISH_STRUCTURE | WISH_PARTS)) == 0);
+		assert_true((w & (WISH_LINKS | WISH_PATTERNS)) == 0 || (w & WISH_TEXT) != 0);
 	}
 }
 
@@ -106,6 +140,118 @@ test_print(void **state)
 	check_print(&f, FACT_CLIENT_NAME, "absent");
 	findings_set_absent(&f, FACT_CLIENT_LOCAL);
 	check_print(&f, FACT_CLIENT_LOCAL, "absent");
+	findings_set_number(&f, FACT_SPAM_SCORE, -2050);
+	check_print(&f, FACT_SPAM_SCORE, "-2.05");
+}
+
+static void
+test_scores(void **state)
+{
+	static const struct { const char *in; int64_t out; const char *printed; } table[] = {
+		{ "5", 5000, "5" }, { "6.31", 6310, "6.31" }, { "-2.5", -2500, "-2.5" },
+		{ "0", 0, "0" }, { "-0", 0, "0" }, { "0.001", 1, "0.001" },
+		{ "-0.1", -100, "-0.1" }, { "00.10", 100, "0.1" }, { "10.050", 10050, "10.05" },
+		{ "1000000", SCORE_MOST, "1000000" }, { "-1000000.0", -SCORE_MOST, "-1000000" },
+		{ "1000000.001", 0, NULL }, { "1.0000", 0, NULL }, { "1.", 0, NULL },
+		{ ".5", 0, NULL }, { "", 0, NULL }, { "-", 0, NULL }, { "+1", 0, NULL },
+		{ "1e3", 0, NULL }, { "1.-5", 0, NULL }, { "--1", 0, NULL }, { "1,5", 0, NULL },
+		{ "99999999999999999999", 0, NULL }, { "1.2.3", 0, NULL },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct buf b = { 0 };
+		int64_t n = 77;
+
+		assert_int_equal(score_parse(span_text(table[i].in), &n),
+		    table[i].printed != NULL);
+		assert_int_equal(n, table[i].printed != NULL ? table[i].out : 77);
+		if (table[i].printed != NULL) {
+			score_print(&b, n);
+			assert_string_equal(buf_text(&b), table[i].printed);
+		}
+		buf_free(&b);
+	}
+	/* All of a range, printed and read again. */
+	for (int64_t n = -12345; n <= 12345; n++) {
+		struct buf b = { 0 };
+		int64_t again;
+
+		score_print(&b, n);
+		assert_true(score_parse(buf_span(&b), &again) && again == n);
+		buf_free(&b);
+	}
+	assert_int_equal(score_bounded(INT64_MAX), SCORE_SUM_MOST);
+	assert_int_equal(score_bounded(INT64_MIN), -SCORE_SUM_MOST);
+	assert_int_equal(score_bounded(-7), -7);
+}
+
+static void
+test_sets(void **state)
+{
+	struct fact_set all = { 0 }, envelope = fact_stage_set(STAGE_ENVELOPE),
+	    content = fact_stage_set(STAGE_CONTENT), scanner = fact_stage_set(STAGE_SCANNER);
+
+	for (unsigned i = 0; i < FACT_COUNT; i++) {
+		struct fact_set one = { 0 }, other = { 0 };
+
+		assert_false(fact_set_has(&all, (enum fact)i));
+		fact_set_add(&one, (enum fact)i);
+		fact_set_add(&other, (enum fact)((i + 1) % FACT_COUNT));
+		assert_true(fact_set_has(&one, (enum fact)i));
+		assert_true(fact_set_meets(&one, &one));
+		assert_false(fact_set_meets(&one, &other) || fact_set_is_empty(&one));
+		fact_set_join(&all, &one);
+		fact_set_take(&one, &one);
+		assert_true(fact_set_is_empty(&one));
+		assert_int_equal(fact_set_has(&envelope, (enum fact)i) +
+		    fact_set_has(&content, (enum fact)i) +
+		    fact_set_has(&scanner, (enum fact)i), 1);
+	}
+	/* Every fact of the stage is given by some scanner, and none of another stage. */
+	for (unsigned t = 0; t < SCANNER_TYPES; t++) {
+		struct fact_set gives = scanner_type_gives((enum scanner_type)t);
+
+		assert_int_equal(fact_set_has(&gives, FACT_SPAM_SCORE),
+		    t == SCANNER_TYPE_SPAMD || t == SCANNER_TYPE_RSPAMD);
+		assert_int_equal(fact_set_has(&gives, FACT_SYMBOL_TEXT),
+		    fact_set_has(&gives, FACT_SPAM_SCORE));
+		assert_int_equal(fact_set_has(&gives, FACT_VIRUS_NAME),
+		    !fact_set_has(&gives, FACT_SPAM_SCORE));
+		assert_true(fact_set_has(&gives, FACT_SCANNER_RESULT));
+		assert_false(fact_set_meets(&gives, &content));
+		fact_set_take(&scanner, &gives);
+	}
+	assert_true(fact_set_is_empty(&scanner));
+}
+
+static void
+test_pending(void **state)
+{
+	struct findings f = { 0 };
+	struct arena arena = { 0 };
+
+	item_set_text(findings_add(&f, GROUP_SYMBOL, &arena), FACT_SYMBOL_NAME, SPAN_LIT("S"));
+	findings_set_truth(&f, FACT_CLIENT_LOCAL, true);
+	findings_set_stage_pending(&f, STAGE_SCANNER);
+	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++)
+		assert_int_equal(f.values[i].pending,
+		    fact_row((enum fact)i)->stage == STAGE_SCANNER);
+	check_print(&f, FACT_VIRUS_FOUND, "unknown: not asked");
+	for (unsigned g = GROUP_NONE + 1; g < GROUP_COUNT; g++) {
+		assert_int_equal(f.groups[g].pending, g == GROUP_SCANNER || g == GROUP_SYMBOL);
+		assert_int_equal(f.groups[g].cut, f.groups[g].pending);
+	}
+	assert_int_equal(f.groups[GROUP_SYMBOL].count, 1);
+	findings_set_truth(&f, FACT_VIRUS_FOUND, false);
+	findings_set_absent(&f, FACT_VIRUS_NAME);
+	findings_set_unknown(&f, FACT_SPAM_SCORE, "why");
+	assert_false(f.values[FACT_VIRUS_FOUND].pending || f.values[FACT_VIRUS_NAME].pending ||
+	    f.values[FACT_SPAM_SCORE].pending);
+	findings_set_unknown(&f, FACT_SCANNER_NAME, "why");
+	findings_empty_group(&f, GROUP_SYMBOL);
+	assert_false(f.groups[GROUP_SCANNER].pending || f.groups[GROUP_SYMBOL].pending);
+	assert_true(f.groups[GROUP_SCANNER].cut && !f.groups[GROUP_SYMBOL].cut);
+	arena_free(&arena);
 }
 
 static void
@@ -118,7 +264,15 @@ test_take_stage(void **state)
 	findings_set_truth(&from, FACT_CLIENT_LOCAL, true);
 	findings_set_truth(&from, FACT_CLIENT_AUTHENTICATED, true);
 	findings_set_text(&from, FACT_HEADER_SUBJECT, SPAN_LIT("s"));
+	findings_set_truth(&from, FACT_VIRUS_FOUND, false);
+	findings_cut(&from, GROUP_SCANNER);
+	findings_cut(&from, GROUP_SYMBOL);
+	findings_cut(&from, GROUP_LINK);
+	findings_set_patterns(&from, 5);
 	findings_take_stage(&to, &from, STAGE_CONTENT);
+	assert_int_equal(to.values[FACT_VIRUS_FOUND].state, FACT_ABSENT);
+	assert_true(to.groups[GROUP_LINK].cut && to.patterns.set == 5);
+	assert_false(to.groups[GROUP_SCANNER].cut || to.groups[GROUP_SYMBOL].cut);
 	assert_int_equal(to.values[FACT_HEADER_SUBJECT].state, FACT_KNOWN);
 	assert_int_equal(to.values[FACT_RECEIVED_COUNT].state, FACT_ABSENT);
 	assert_int_equal(to.values[FACT_CLIENT_AUTHENTICATED].state, FACT_ABSENT);
@@ -142,6 +296,12 @@ fill_items(struct findings *f, struct arena *arena)
 	i = findings_add(f, GROUP_LINK, arena);
 	item_set_unknown(i, FACT_LINK_DOMAIN, "list");
 	findings_set_unknown(f, FACT_SIGNATURE_NAME, "why");
+	i = findings_add(f, GROUP_SYMBOL, arena);
+	item_set_text(i, FACT_SYMBOL_NAME, SPAN_LIT("BAYES"));
+	item_set_number(i, FACT_SYMBOL_SCORE, -3500);
+	i = findings_add(f, GROUP_SCANNER, arena);
+	item_set_number(i, FACT_SCANNER_RESULT, SCANNER_RESULT_UNSCANNABLE);
+	item_set_number(i, FACT_SCANNER_TIME, 12);
 	findings_set_patterns(f, 77);
 	findings_add_pattern(f, 0x0102030405060708, SPAN_LIT("p"), true, arena);
 }
@@ -321,23 +481,22 @@ test_item_print(void **state)
 
 /* Copied to its exact size, so that a read past the end is seen. */
 static bool
-unpacks(const uint8_t *bytes, size_t n, struct findings *f, struct arena *a, size_t *used)
+unpacks(const uint8_t *bytes, size_t n, struct findings *f, struct arena *a, size_t *used,
+    uint8_t **copy)
 {
-	uint8_t *copy = must_alloc(n);
-
-	memcpy(copy, bytes, n);
-	struct unpack u = { { copy, n }, false };
+	*copy = must_alloc(n);
+	memcpy(*copy, bytes, n);
+	struct unpack u = { { *copy, n }, false };
 	bool ok = findings_unpack(&u, f, a);
 
 	*used = n - u.rest.len;
-	free(copy);
 	return ok;
 }
 
 static void
 test_hostile(void **state)
 {
-	uint8_t bytes[700], again[700];
+	uint8_t bytes[700], again[700], *copy;
 	struct pack p = { bytes, 0, sizeof bytes, false };
 	struct arena arena = { 0 };
 	struct findings f, none = { 0 };
@@ -347,7 +506,8 @@ test_hostile(void **state)
 	fill_items(&f, &arena);
 	findings_pack(&p, &f);
 	for (size_t n = 0; n < p.len; n++) {
-		assert_false(unpacks(bytes, n, &f, &arena, &used));
+		assert_false(unpacks(bytes, n, &f, &arena, &used, &copy));
+		free(copy);
 		assert_memory_equal(&f, &none, sizeof f);
 	}
 	/* Any other byte anywhere: refused, or another set of findings in their one form. */
@@ -356,20 +516,21 @@ test_hostile(void **state)
 			struct pack q = { again, 0, sizeof again, false };
 
 			bytes[at] ^= (uint8_t)flip;
-			if (unpacks(bytes, p.len, &f, &arena, &used)) {
+			if (unpacks(bytes, p.len, &f, &arena, &used, &copy)) {
 				findings_pack(&q, &f);
 				assert_int_equal(q.len, used);
 				assert_memory_equal(again, bytes, used);
 				taken++;
 			}
+			free(copy);
 			bytes[at] ^= (uint8_t)flip;
 		}
 	assert_true(taken > 16 * 255);
 	arena_free(&arena);
 }
 
-/* Five groups and the patterns, all empty. */
-#define NO_ITEMS_BYTES (5 * 7 + 10)
+/* All groups and the patterns, empty. */
+#define NO_ITEMS_BYTES ((GROUP_COUNT - 1) * 7 + 10)
 
 static void
 test_refused(void **state)
@@ -393,14 +554,16 @@ test_refused(void **state)
 	uint8_t bytes[100 + NO_ITEMS_BYTES] = { 0 };
 	struct arena arena = { 0 };
 	struct findings f;
+	uint8_t *copy;
 	size_t used;
 
 	for (size_t i = 0; i < COUNT_OF(table); i++) {
 		memcpy(bytes, table[i].bytes, table[i].n);
 		memset(bytes + table[i].n, 0, NO_ITEMS_BYTES);
-		if (unpacks(bytes, table[i].n + NO_ITEMS_BYTES, &f, &arena, &used) !=
+		if (unpacks(bytes, table[i].n + NO_ITEMS_BYTES, &f, &arena, &used, &copy) !=
 		    table[i].ok)
 			fail_msg("%s", table[i].name);
+		free(copy);
 	}
 	arena_free(&arena);
 }
@@ -434,8 +597,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_scores),
+		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_take_stage),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_rooms),

@@ -21,13 +21,20 @@ compiled_init(struct compiled *c, const char *text, const enum queue_place *queu
 
 	*c = (struct compiled){ 0 };
 	c->settings.tree = tree_parse(&source.base, "t", &c->arena, &c->complaints, &ok);
+	const struct settings *loaded =
+	    ok ? settings_load(c->settings.tree, &c->arena, &c->complaints) : NULL;
+
+	if (loaded != NULL) {
+		c->settings.scanners = loaded->scanners;
+		c->settings.scanner_count = loaded->scanner_count;
+	}
 	if (queue != NULL) {
 		c->listener = (struct listener){ .name = "in", .queue = *queue, .policy = "p",
 			.place = { "t", 900, 1 }, .policy_place = { "t", 900, 9 } };
 		c->settings.listeners = &c->listener;
 		c->settings.listener_count = 1;
 	}
-	if (ok)
+	if (loaded != NULL)
 		c->set = policy_compile(&c->settings, &c->arena, &c->complaints);
 }
 
@@ -52,6 +59,7 @@ read_value(struct findings *f, enum fact fact, struct span s, struct arena *a)
 	case TYPE_SIZE:
 	case TYPE_TIME:
 	case TYPE_ENUM:
+	case TYPE_SCORE:
 		findings_set_number(f, fact, atoll(arena_text(a, s)));
 		break;
 	case TYPE_NETWORK:

@@ -13,7 +13,7 @@ struct compiled {
 	const struct policy_set *set;   /* NULL: see complaints */
 };
 
-/* The text stands in a file "t".  The listener "in" of the given place has policy
+/* The text, policies and scanners, stands in a file "t".  The listener "in" of the given place has policy
    "p"; NULL: there is no listener. */
 void compiled_init(struct compiled *, const char *text, const enum queue_place *);
 void compiled_finish(struct compiled *);

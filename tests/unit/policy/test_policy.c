@@ -13,8 +13,8 @@ static const struct { const char *text, *want; } errors[] = {
 	/* conditions */
 	{ "policy p { rule r when client.adress = ::1 then accept; otherwise accept; }",
 	  "t:1:24: unknown fact `client.adress': did you mean `client.address'?\n" },
-	{ "policy p {\n\trule r when spam.score >= 8 then accept;\n\totherwise accept;\n}",
-	  "t:2:14: unknown fact `spam.score'\n" },
+	{ "policy p {\n\trule r when dmarc.result = fail then accept;\n\totherwise accept;\n}",
+	  "t:2:14: unknown fact `dmarc.result'\n" },
 	{ "policy p { rule r when client.local = ja then accept; otherwise accept; }",
 	  "t:1:39: expected no or yes, not `ja'\n" },
 	{ "policy p { rule r when client.local = yess then accept; otherwise accept; }",
@@ -180,12 +180,64 @@ static const struct { const char *text, *want; } errors[] = {
 	/* actions */
 	{ "policy p { otherwise acept; }",
 	  "t:1:22: unknown action `acept': did you mean `accept'?\n" },
-	{ "policy p { rule r when client.local then hold; otherwise accept; }",
-	  "t:1:42: unknown action `hold': expected accept, reject, defer, discard, quarantine "
-	  "or header\n" },
-	{ "policy p { rule r when client.local then tag, accept; otherwise accept; }",
-	  "t:1:42: unknown action `tag': expected accept, reject, defer, discard, quarantine "
-	  "or header\n" },
+	{ "policy p { rule r when client.local then strip; otherwise accept; }",
+	  "t:1:42: unknown action `strip': expected accept, reject, defer, hold, discard, "
+	  "quarantine, header, score or tag\n" },
+	{ "policy p { rule r when client.local then hold, accept; otherwise accept; }",
+	  "t:1:48: no action can stand after `hold', which ends the walk\n" },
+	{ "policy p { rule r when client.local then score 1.2345; otherwise accept; }",
+	  "t:1:48: expected a score such as 5, 6.31 or -2.5, not `1.2345'\n" },
+	{ "policy p { rule r when client.local then score; otherwise accept; }",
+	  "t:1:47: expected a score such as 5, 6.31 or -2.5 before the end\n" },
+	{ "policy p { rule r when client.local then score \"1\"; otherwise accept; }",
+	  "t:1:48: expected a score such as 5, 6.31 or -2.5, not `1'\n" },
+	{ "policy p { rule r when client.local then tag subjct \"x\"; otherwise accept; }",
+	  "t:1:46: expected a comma or the end, not `subjct'\n" },
+	{ "policy p { rule r when client.local then tag subject spam; otherwise accept; }",
+	  "t:1:54: expected what stands before the subject: printable ASCII in \"\", at most "
+	  "100 bytes, not `spam'\n" },
+	{ "policy p { rule r when client.local then tag subject \"a\\n\"; otherwise accept; }",
+	  "t:1:54: expected what stands before the subject: printable ASCII in \"\", at most "
+	  "100 bytes, not `a\\x0a'\n" },
+	{ "policy p { rule r when client.local then tag subject \"\"; otherwise accept; }",
+	  "t:1:54: expected what stands before the subject: printable ASCII in \"\", at most "
+	  "100 bytes, not `'\n" },
+	{ "policy p { rule r when client.local then tag extension +spam; otherwise accept; }",
+	  "t:1:56: expected an address extension: at most 40 letters, digits, - and _, not "
+	  "`+spam'\n" },
+	{ "policy p { rule r when client.local then tag extension spam status; "
+	  "otherwise accept; }",
+	  "t:1:61: `status' says that the mail is no spam: neither subject nor extension can "
+	  "stand beside it\n" },
+	/* scores */
+	{ "policy p { rule r when spam.score >= five then accept; otherwise accept; }",
+	  "t:1:38: expected a score such as 5, 6.31 or -2.5, not `five'\n" },
+	{ "policy p { rule r when spam.score >= 5.0000 then accept; otherwise accept; }",
+	  "t:1:38: expected a score such as 5, 6.31 or -2.5, not `5.0000'\n" },
+	{ "policy p { rule r when spam.score then accept; otherwise accept; }",
+	  "t:1:35: expected = != < <= > or >= after spam.score, a fact of type score, not "
+	  "`then'\n" },
+	{ "policy p { rule r when spam.score in @x then accept; otherwise accept; }",
+	  "t:1:35: expected = != < <= > or >= after spam.score, a fact of type score, not "
+	  "`in'\n" },
+	/* scanners */
+	{ "policy p { rule r when virus.found then discard; otherwise accept; }",
+	  "t:1:24: there is no virus scanner that could tell virus.found: add one, such as "
+	  "`scanner clamd { type clamd; at unix:/run/clamav/clamd.ctl; }'\n" },
+	{ "scanner s { type spamd; at 127.0.0.1:783; }\n"
+	  "policy p { monitor rule r when not virus.name = x then discard; otherwise accept; }",
+	  "t:2:36: there is no virus scanner that could tell virus.name: add one, such as "
+	  "`scanner clamd { type clamd; at unix:/run/clamav/clamd.ctl; }'\n" },
+	{ "scanner c { type clamd; at 127.0.0.1:3310; }\n"
+	  "policy p { rule r when any symbol (name = x) then discard; otherwise accept; }",
+	  "t:2:36: there is no spam scanner that could tell symbol.name: add one, such as "
+	  "`scanner spamd { type spamd; at 127.0.0.1:783; }'\n" },
+	{ "policy p { rule r when scanner.cached then discard; otherwise accept; }",
+	  "t:1:24: there is no scanner that could tell scanner.cached: add one, such as "
+	  "`scanner clamd { type clamd; at unix:/run/clamav/clamd.ctl; }'\n" },
+	{ "scanner c { type command; command /bin/true; infected-pattern /(x/; }\n"
+	  "policy p { otherwise accept; }",
+	  "t:1:63: bad regular expression, at its byte 3: missing closing parenthesis\n" },
 	{ "policy p { rule r when client.local then; otherwise accept; }",
 	  "t:1:41: expected an action before the end\n" },
 	{ "policy p { rule r when client.local then accept, header remove X; "
@@ -218,6 +270,8 @@ static const struct { const char *text, *want; } errors[] = {
 	  "t:1:32: expected a class: at most 40 letters, digits, - and _ before the end\n" },
 	{ "policy p { otherwise quarantine ../x; }",
 	  "t:1:33: expected a class: at most 40 letters, digits, - and _, not `../x'\n" },
+	{ "policy p { otherwise quarantine hold; }",
+	  "t:1:33: expected another class, since hold is that of held mail, not `hold'\n" },
 	{ "policy p { otherwise header add X: y, accept; }",
 	  "t:1:33: expected the name of a header field, without its colon, not `X:'\n" },
 	{ "policy p { otherwise header add X \"a\\nb\", accept; }",
@@ -229,7 +283,8 @@ static const struct { const char *text, *want; } errors[] = {
 	{ "policy p { rule r when client.local then accept; }",
 	  "t:1:50: expected `otherwise' and what becomes of mail that no rule decides\n" },
 	{ "policy p { otherwise header remove X; }",
-	  "t:1:37: `otherwise' must end with accept, reject, defer, discard or quarantine\n" },
+	  "t:1:37: `otherwise' must end with accept, reject, defer, hold, discard or "
+	  "quarantine\n" },
 	{ "policy p { otherwise accept; rule r when client.local then accept; }",
 	  "t:1:30: nothing can stand after `otherwise'\n" },
 	{ "policy p { otherwise accept; otherwise accept; }",
@@ -281,7 +336,8 @@ test_errors(void **state)
 		struct compiled c;
 
 		compiled_init(&c, errors[i].text, NULL);
-		assert_null(c.set);
+		if (c.set != NULL)
+			fail_msg("%s\nis taken", errors[i].text);
 		if (strcmp(buf_text(&c.complaints.text), errors[i].want) != 0)
 			fail_msg("%s\ngives  %swanted %s", errors[i].text,
 			    buf_text(&c.complaints.text), errors[i].want);
@@ -374,6 +430,43 @@ test_listeners(void **state)
 	check_listener("policy pp { otherwise accept; }", QUEUE_AFTER,
 	    "t:900:9: unknown policy `p'\n");
 	check_listener("", QUEUE_AFTER, "t:900:9: unknown policy `p'\n");
+}
+
+/* Nothing is held behind a queue: by no rule, and by no scanner that a rule needs. */
+static void
+test_holds(void **state)
+{
+	static const struct { const char *text, *after; } table[] = {
+		{ "policy p { rule r when client.local then score 1, hold; otherwise accept; }",
+		  "t:1:12: `r' holds mail behind a queue (listener `in'), where the MTA keeps it "
+		  "and tries again: use defer\n" },
+		{ "policy p { otherwise hold; }",
+		  "t:1:12: `otherwise' holds mail behind a queue (listener `in'), where the MTA "
+		  "keeps it and tries again: use defer\n" },
+		{ "policy p { monitor rule r when client.local then hold; otherwise accept; }", "" },
+		{ "policy q { otherwise hold; } policy p { otherwise accept; }", "" },
+		{ "scanner s { type clamd; at unix:/c;\non-failure hold; }\n"
+		  "policy p { rule r when not virus.found then accept; otherwise accept; }",
+		  "t:2:12: scanner `s' cannot hold mail behind a queue (listener `in', policy `p'), "
+		  "where the MTA keeps it and tries again: use `on-failure defer'\n" },
+		{ "scanner s { type rspamd; at unix:/c; on-failure hold; }\n"
+		  "policy a { rule r when spam.score > 5 then tag; otherwise accept; }\n"
+		  "policy p { include a; otherwise accept; }",
+		  "t:1:49: scanner `s' cannot hold mail behind a queue (listener `in', policy `p'), "
+		  "where the MTA keeps it and tries again: use `on-failure defer'\n" },
+		{ "scanner s { type clamd; at unix:/c; on-failure hold; }\n"
+		  "policy p { monitor rule r when virus.found then discard; otherwise accept; }", "" },
+		{ "scanner s { type clamd; at unix:/c; on-failure accept; }\n"
+		  "policy p { rule r when virus.found then discard; otherwise accept; }", "" },
+		{ "scanner s { type spamd; at unix:/c; on-failure hold; }\n"
+		  "scanner c { type clamd; at unix:/c; }\n"
+		  "policy p { rule r when virus.found then discard; otherwise accept; }", "" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		check_listener(table[i].text, QUEUE_AFTER, table[i].after);
+		check_listener(table[i].text, QUEUE_BEFORE, "");
+	}
 }
 
 static void
@@ -555,6 +648,36 @@ test_walks(void **state)
 	}
 }
 
+/* Of all rules together, wherever in a condition the fact stands. */
+static void
+test_wishes(void **state)
+{
+	static const struct { const char *rules; unsigned wishes; } table[] = {
+		{ "", 0 },
+		{ "rule a when sender = \"\" then accept;", 0 },
+		{ "rule a when any header (name = \"x\") then accept;", WISH_HEADER },
+		{ "monitor rule a when bad-header = \"x\" then discard;", WISH_STRUCTURE },
+		{ "rule a when not (sender = \"\" or attachment.name = \"x\") then accept;",
+		    WISH_STRUCTURE | WISH_PARTS },
+		{ "rule a when count attachment (class = script) > 1 then discard;"
+		    "rule b when any link (differs) then discard;",
+		    WISH_STRUCTURE | WISH_PARTS | WISH_TYPES | WISH_TEXT | WISH_LINKS },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct compiled c;
+		char text[400];
+
+		snprintf(text, sizeof text, "policy p { %s otherwise accept; }", table[i].rules);
+		compiled_init(&c, text, NULL);
+		if (c.set == NULL)
+			fail_msg("%s: %s", text, buf_text(&c.complaints.text));
+		assert_int_equal(policy_wishes(policy_find(c.set, SPAN_LIT("p"))),
+		    table[i].wishes);
+		compiled_finish(&c);
+	}
+}
+
 /* One walk for many recipients says what policy_evaluate says of each. */
 static void
 test_recipients(void **state)
@@ -632,6 +755,17 @@ test_same_changes(void **state)
 		{ "header remove X, accept", "header add X \"\", accept", false },
 		{ "header remove X, header remove Y, accept",
 		  "header remove Y, header remove X, accept", false },
+		{ "tag, accept", "accept", false },
+		{ "tag, accept", "tag, tag, accept", true },
+		{ "tag, accept", "tag status, accept", false },
+		{ "tag status, tag, accept", "tag, accept", true },
+		{ "tag subject \"a\", accept", "tag, accept", false },
+		{ "tag subject \"b\", tag subject \"a\", accept", "tag subject \"a\", accept", true },
+		{ "tag subject \"a\", tag, accept", "tag subject \"a\", accept", true },
+		{ "tag extension x, accept", "tag extension y, accept", true },
+		{ "score 2, accept", "accept", true },
+		{ "score 2, tag, accept", "tag, accept", false },
+		{ "score 2, tag, accept", "tag, score 2.5, score -0.5, accept", true },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(table); i++) {
@@ -642,6 +776,243 @@ test_same_changes(void **state)
 		assert_int_equal(verdict_same_changes(&vb, &va), table[i].same);
 		compiled_finish(&a);
 		compiled_finish(&b);
+	}
+}
+
+static struct tag
+tag_of(struct compiled *c, const char *rules)
+{
+	struct findings f;
+	struct verdict v;
+	char text[400];
+
+	snprintf(text, sizeof text, "policy p { %s otherwise accept; }", rules);
+	compiled_init(c, text, NULL);
+	assert_non_null(c->set);
+	findings_read(&f, "client.local=yes;spam.score=6000", &c->arena);
+	policy_evaluate(&c->set->policies[0], &f, &c->arena, &v);
+	return v.tag;
+}
+
+static void
+test_tags(void **state)
+{
+	static const struct {
+		const char *rules;
+		enum tag_kind kind;
+		const char *subject, *extension;
+		int64_t required;       /* -1: none */
+	} table[] = {
+		{ "", TAG_NONE, "", "", -1 },
+		{ "rule a when client.local then tag;", TAG_SPAM, "", "", -1 },
+		{ "rule a when spam.score >= 5 then tag subject \"***SPAM*** \" extension spam;",
+		  TAG_SPAM, "***SPAM*** ", "spam", 5000 },
+		{ "rule a when spam.score > 2.5 or spam.score >= 6 then tag extension a-b_1 "
+		  "subject \"x\";", TAG_SPAM, "x", "a-b_1", 2500 },
+		/* A No names the bound of the rule that would say Yes. */
+		{ "rule a when spam.score >= 2 then tag status; rule b when spam.score >= 7.5 "
+		  "then tag;", TAG_STATUS, "", "", 7500 },
+		{ "rule a when spam.score >= 2 then tag status; rule b when spam.score >= 5 "
+		  "then tag;", TAG_SPAM, "", "", 5000 },
+		{ "rule b when spam.score >= 5 then tag subject \"x\"; rule a when spam.score >= 2 "
+		  "then tag status;", TAG_SPAM, "x", "", 5000 },
+		{ "rule a when spam.score >= 2 then tag status;", TAG_STATUS, "", "", 2000 },
+		{ "rule a when spam.score >= 3 then tag subject \"3\" extension e; "
+		  "rule b when spam.score >= 5 then tag subject \"5\";", TAG_SPAM, "5", "e", 5000 },
+		{ "monitor rule a when client.local then tag;", TAG_NONE, "", "", -1 },
+		{ "rule a when not client.local then tag;", TAG_NONE, "", "", -1 },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct compiled c;
+		struct tag t = tag_of(&c, table[i].rules);
+
+		if (t.kind != table[i].kind || t.has_required != (table[i].required >= 0) ||
+		    (t.has_required && t.required != table[i].required))
+			fail_msg("%s", table[i].rules);
+		assert_true(span_equal(t.subject, span_text(table[i].subject)));
+		assert_true(span_equal(t.extension, span_text(table[i].extension)));
+		compiled_finish(&c);
+	}
+}
+
+/* Scores: four rules in a row, three recipients in one walk, against a plain count. */
+
+static const char *const scoring[] = {
+	"rule r%zu when recipient = a@x then score 3;",
+	"rule r%zu when client.local then score -1.5;",
+	"rule r%zu when client.trusted then score 4;",
+	"rule r%zu when spam.score >= 3 then header add A 1;",
+	"rule r%zu when spam.score < 1 then score 2;",
+	"monitor rule r%zu when client.local then score 50;",
+	"rule r%zu when spam.score > 1.5 and recipient = b@x then discard;",
+	"rule r%zu when client.authenticated then score 50;",
+};
+#define SCORING COUNT_OF(scoring)
+#define LONG_ROW 4
+
+struct tally { int64_t score; unsigned changes; bool discarded, unknown; };
+
+/* `base` is in thousandths; INT64_MIN is unknown. */
+static struct tally
+naive_scores(unsigned number, int64_t base, char recipient)
+{
+	struct tally t = { 0 };
+
+	for (unsigned i = 0; i < LONG_ROW && !t.discarded; i++, number /= SCORING) {
+		bool known = base != INT64_MIN;
+		int64_t sum = known ? base + t.score : 0;
+
+		switch (number % SCORING) {
+		case 0: t.score += recipient == 'a' ? 3000 : 0; break;
+		case 1: t.score -= 1500; break;
+		case 3: t.changes += known && sum >= 3000; t.unknown |= !known; break;
+		case 4: t.score += known && sum < 1000 ? 2000 : 0; t.unknown |= !known; break;
+		case 6:
+			t.discarded = known && sum > 1500 && recipient == 'b';
+			t.unknown |= !known && recipient == 'b';
+			break;
+		case 7: t.unknown = true; break;
+		}
+	}
+	return t;
+}
+
+static void
+check_scores(const struct policy *p, unsigned number, int64_t base, struct arena *a)
+{
+	struct policy_walk w;
+	struct findings f;
+	struct verdict v;
+
+	findings_read(&f, "client.local=yes;client.trusted=no;client.authenticated=?", a);
+	if (base == INT64_MIN)
+		findings_set_unknown(&f, FACT_SPAM_SCORE, "test");
+	else if (base != 0)
+		findings_set_number(&f, FACT_SPAM_SCORE, base);
+	policy_walk_begin(&w, p, &f, a);
+	for (const char *r = "abcba"; *r != '\0'; r++) {
+		struct tally want = naive_scores(number, base, *r);
+		char mailbox[] = { *r, '@', 'x', '\0' };
+
+		findings_set_text(&f, FACT_RECIPIENT, span_text(mailbox));
+		policy_walk_recipient(&w, a, &v);
+		if (v.score != want.score || v.change_count != want.changes ||
+		    v.unknown_met != want.unknown ||
+		    (v.fate == FATE_DISCARD) != want.discarded)
+			fail_msg("rules %o, base %lld, %s: score %lld not %lld, %zu changes, %s",
+			    number, (long long)base, mailbox, (long long)v.score,
+			    (long long)want.score, v.change_count, fate_name(v.fate));
+		assert_int_equal(v.unknown_met, !fact_set_is_empty(&v.unknown_facts));
+	}
+}
+
+static void
+test_scores(void **state)
+{
+	for (unsigned number = 0; number < SCORING * SCORING * SCORING * SCORING; number++) {
+		struct buf b = { 0 };
+		struct compiled c;
+		unsigned rest = number;
+
+		buf_printf(&b, "policy p { ");
+		for (size_t i = 0; i < LONG_ROW; i++, rest /= SCORING) {
+			char rule[100];
+
+			snprintf(rule, sizeof rule, scoring[rest % SCORING], i);
+			buf_printf(&b, "%s", rule);
+		}
+		buf_printf(&b, " otherwise accept; }");
+		compiled_init(&c, buf_text(&b), NULL);
+		assert_non_null(c.set);
+		check_scores(&c.set->policies[0], number, 0, &c.arena);
+		check_scores(&c.set->policies[0], number, 2000, &c.arena);
+		check_scores(&c.set->policies[0], number, INT64_MIN, &c.arena);
+		compiled_finish(&c);
+		buf_free(&b);
+	}
+}
+
+/* Whose unknown facts they are, and who has judged what is unscannable. */
+static void
+test_unknown_facts(void **state)
+{
+	static const struct { const char *rules, *facts; bool judged, unseen; } table[] = {
+		{ "rule a when virus.found then discard;", "virus.found", false, false },
+		{ "monitor rule a when virus.found then discard;", "", false, false },
+		{ "rule a when client.local then accept; rule b when virus.found then discard;", "",
+		  false, false },
+		{ "rule a when virus.found and client.trusted then discard;", "", false, false },
+		{ "rule a when virus.found and virus.unscannable then discard; "
+		  "rule b when header.subject = x or client.trusted then tag;",
+		  "header.subject virus.found", false, false },
+		{ "rule a when (virus.found and client.trusted) or header.subject = x then tag;",
+		  "header.subject", false, false },
+		{ "rule a when any symbol (name = x and score > 1) then tag;",
+		  "symbol.name symbol.score", false, false },
+		{ "rule a when header.from matches /(a+)+[bc]/ then tag;", "header.from", false, false },
+		{ "rule a when virus.unscannable then accept;", "", true, false },
+		{ "rule a when virus.unscannable and client.local then accept;", "", true, false },
+		{ "rule a when client.local and virus.unscannable then accept;", "", true, false },
+		{ "rule a when client.local or virus.unscannable then accept;", "", false, false },
+		{ "rule a when not virus.unscannable then discard; rule b when client.local then "
+		  "accept;", "", false, false },
+		{ "rule a when virus.found then discard; rule b when virus.unscannable or "
+		  "message.unscannable then accept;", "virus.found", true, false },
+		{ "rule a when any attachment (type = exe) then discard; rule b when "
+		  "archive.encrypted then accept;", "attachment.type", false, true },
+		{ "rule a when any attachment (type = exe) then discard; rule b when mime.broken "
+		  "or any attachment (broken or unscannable) then accept;", "attachment.type",
+		  false, true },
+		{ "rule a when any attachment (type = exe) then discard; rule b when "
+		  "any attachment (inline) or archive.encrypted then accept;",
+		  "attachment.type", false, false },
+		{ "rule a when archive.encrypted and virus.unscannable then accept;", "", true,
+		  true },
+		{ "rule a when archive.encrypted or virus.unscannable then accept;", "", true,
+		  true },
+		{ "rule a when archive.limit or virus.unscannable then accept;", "", true, false },
+		{ "rule a when archive.encrypted or virus.unscannable or client.local then accept;",
+		  "", false, false },
+		{ "rule a when virus.unscannable then score 1, tag; rule b when spam.score > 1 "
+		  "then accept;", "spam.score", false, false },
+	};
+	char as[101];
+
+	memset(as, 'a', 100);
+	as[100] = '\0';
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct buf b = { 0 };
+		struct compiled c;
+		struct findings f;
+		struct verdict v;
+
+		buf_printf(&b, "scanner c { type clamd; at unix:/c; } scanner s { type spamd; "
+		    "at unix:/s; } policy p { %s otherwise accept; }", table[i].rules);
+		compiled_init(&c, buf_text(&b), NULL);
+		assert_non_null(c.set);
+		findings_read(&f, "client.local=yes;client.trusted=no;header.subject=?;"
+		    "virus.found=?;virus.unscannable=yes;spam.score=?;symbol.name=?", &c.arena);
+		findings_set_text(&f, FACT_HEADER_FROM, span_text(as));
+		findings_set_truth(&f, FACT_ARCHIVE_ENCRYPTED, true);
+		struct item *zip = findings_add(&f, GROUP_ATTACHMENT, &c.arena);
+
+		item_set_truth(zip, FACT_ATTACHMENT_UNSCANNABLE, true);
+		item_set_truth(zip, FACT_ATTACHMENT_INLINE, true);
+		findings_cut(&f, GROUP_ATTACHMENT);
+		policy_evaluate(&c.set->policies[0], &f, &c.arena, &v);
+		buf_take(&b, buf_len(&b));
+		for (unsigned fact = 0; fact < FACT_COUNT; fact++)
+			if (fact_set_has(&v.unknown_facts, (enum fact)fact))
+				buf_printf(&b, "%s%s", buf_len(&b) > 0 ? " " : "",
+				    fact_row((enum fact)fact)->name);
+		if (strcmp(buf_text(&b), table[i].facts) != 0 ||
+		    v.decided_by_unscannable != table[i].judged ||
+		    v.decided_by_unseen != table[i].unseen)
+			fail_msg("%s\n'%s', not '%s'", table[i].rules, buf_text(&b),
+			    table[i].facts);
+		buf_free(&b);
+		compiled_finish(&c);
 	}
 }
 
@@ -676,11 +1047,16 @@ main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_own_clients),
 		cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_include),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_walks),
+		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_same_changes),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_scores),
+		cmocka_unit_test(test_unknown_facts),
 		cmocka_unit_test(test_changes_cut),
 	};
 
