@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""run.py [--build DIR] [--seconds N] [--rounds N] [--varied] - what `make bench` runs.
+"""run.py [--build DIR] [--seconds N] [--rounds N] [--varied] [--with content,clamd,...]
+- what `make bench` runs.
 
 Sends the same mail through servers that all stand between smtpload and one smtpsinkd:
 
@@ -7,6 +8,18 @@ Sends the same mail through servers that all stand between smtpload and one smtp
                the least that work of this kind costs
     haproxy    a relay of octets (unpacked by tools/fetch-servers, not installed)
     sallyport  one listener, one next hop, policy { otherwise accept; }
+
+With --with, besides, and on the mixed corpus with 20 and 2 connections only, each mail
+unique:
+
+    content    sallyport with rules about attachments, links, signatures and ambiguity, as
+               the shipped configuration has them
+    clamd      sallyport that asks clamd, which has two signatures, by descriptor
+    spamd      sallyport that asks spamd, which has two children and Debian's rules,
+               without network
+
+clamd's and spamd's own CPU time is a column of its own, "theirs".  spamd takes hundreds
+of times ours, so its runs are short.
 
 All are up at once and take turns, case by case and round by round, because machines are
 noisy: what counts is the ratio, the CPU column first.  Prints a table of medians and
@@ -30,9 +43,11 @@ from dataclasses import dataclass, field
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools"))
+sys.path.insert(0, str(HERE.parent / "tests/system"))
 sys.path.insert(0, str(HERE))
 
 import private_net  # noqa: E402
+import scanners     # noqa: E402
 from group import Group  # noqa: E402
 
 MAILS_A_CONNECTION = 20
@@ -42,6 +57,32 @@ BIG_OCTETS = 50 << 20
 TOOLS = [("smtpload", ["smtpload.c", "mail.c"], []), ("smtpsinkd", ["smtpsinkd.c"], []),
          ("toyproxy", ["toyproxy.c"], ["-pthread", "-lcrypto"])]
 BASE = "toy"                            # whose CPU time the others are compared with
+SLOW_MAILS = 20                         # a run through spamd
+SLOW_TIMEOUT = "300s"
+
+SCANNERS = {"clamd": (scanners.Clamd, {}),
+            "spamd": (scanners.Spamd, {"stock": True, "children": 2})}
+POLICIES = {
+    "sallyport": "otherwise accept;",
+    "content": """
+        rule banned when any attachment (type in @executables or extension in @run-names)
+            then quarantine banned;
+        rule disguised when any attachment (double-extension) then quarantine banned;
+        rule test when any signature (kind = test) then quarantine virus;
+        monitor rule ambiguous when mime.ambiguous then quarantine ambiguous;
+        monitor rule phish when any link (in-image) then quarantine phish;
+        rule unseen when archive.encrypted or archive.limit or mime.broken or
+            any attachment (encrypted or broken or unscannable)
+            then header add X-Not-Examined "some of the content", accept;
+        otherwise accept;""",
+    "clamd": "rule virus when virus.found then quarantine virus; otherwise accept;",
+    "spamd": 'rule spam when spam.score >= 1000 then header add X-Test "spam", accept; '
+             "otherwise accept;"}
+LISTS = """list executables inline dos-exe exe dll ne le lnk pif hta chm msi appx jar jnlp
+    settingcontent-ms appref-ms application;
+list run-names inline exe com scr pif cpl bat cmd vbs vbe js jse wsf wsh sct hta lnk msi
+    jar ps1 reg chm iqy;
+"""
 
 
 @dataclass
@@ -57,10 +98,12 @@ class Case:
                 + ("" if self.pipelining else ", no pipelining"))
 
 
-CASES = [Case(corpus, connections, pipelining)
+ALL_CASES = [Case(corpus, connections, pipelining)
          for corpus in ("mixed", "10 KiB")
          for connections, pipelining in ((20, True), (2, True), (2, False),
                                          (1, True), (1, False))]
+EXTRA_CASES = [case for case in ALL_CASES
+               if case.corpus == "mixed" and case.pipelining and case.connections > 1]
 
 
 @dataclass
@@ -70,6 +113,7 @@ class Run:
     rate: float                         # mails a second
     p50_ms: float
     p99_ms: float
+    theirs: float = 0                   # cpu, of the scanner that was asked
 
 
 @dataclass
@@ -77,14 +121,17 @@ class Peer:
     name: str
     port: int
     group: Group
+    scanner: Group | None = None
     runs: dict[str, list[Run]] = field(default_factory=dict)
     idle_mb: float = 0
     big_mb: float = 0
 
 
 class Bench:
-    def __init__(self, build: pathlib.Path, seconds: float, varied: bool):
-        self.build, self.varied = build, varied
+    def __init__(self, build: pathlib.Path, seconds: float, varied: bool,
+                 extra: list[str]):
+        self.build, self.varied, self.extra = build, varied, extra
+        self.cases = EXTRA_CASES if extra else ALL_CASES
         self.end = time.monotonic() + seconds
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-bench-"))
         self.work.chmod(0o755)
@@ -94,6 +141,7 @@ class Bench:
         self.sink: Group | None = None
         self.sink_port = 0
         self.missing: list[str] = []
+        self.scanner_groups: list[Group] = []
 
     # what is needed
 
@@ -122,10 +170,12 @@ class Bench:
                            check=True)
             half.rename(folder)
 
-    def fetch_haproxy(self) -> None:
+    def fetch(self) -> None:
         """Needs the outside network, once."""
-        subprocess.run([HERE.parent / "tools/fetch-servers", self.build / "servers",
-                        "haproxy"], check=False, stdout=sys.stderr)
+        kinds = [SCANNERS[name][0] for name in self.extra if name in SCANNERS]
+        for name in ["haproxy", *(kind.tree_name for kind in kinds)]:
+            subprocess.run([HERE.parent / "tools/fetch-servers", self.build / "servers",
+                            name], check=False, stdout=sys.stderr)
 
     # servers
 
@@ -143,9 +193,10 @@ class Bench:
         log = (self.work / f"{name}.log").read_text(errors="replace")
         raise SystemExit(f"{name} does not listen on {port}:\n{log}")
 
-    def add(self, name: str, port: int, command: list, environment=None) -> None:
+    def add(self, name: str, port: int, command: list, environment=None,
+            scanner: Group | None = None) -> None:
         group = self.start(name, command, environment)
-        self.peers.append(Peer(name, port, group))
+        self.peers.append(Peer(name, port, group, scanner))
         self.wait_listening(name, port, group)
 
     def start_sink(self) -> None:
@@ -175,21 +226,42 @@ class Bench:
         self.add("haproxy", port, [root / "sbin/haproxy", "-db", "-f", config],
                  {"LD_LIBRARY_PATH": libraries})
 
-    def start_sallyport(self) -> None:
+    def start_scanner(self, name: str) -> tuple[Group, str]:
+        """A scanner of its own group, and its place in the configuration."""
+        kind, options = SCANNERS[name]
+        scanner = kind(self.build / "servers", self.work / f"{name}-home", **options)
+        scanner.prepare()
+        group = self.start(f"{name}-server", scanner.command(), scanner.environment())
+        self.scanner_groups.append(group)
+        self.wait_listening(f"{name}-server", scanner.port, group)
+        return group, scanners.block(
+            name, name, scanner.unix, timeout=SLOW_TIMEOUT, queue=1000,
+            size_limit="25M" if name == "spamd" else "100M",
+            **({"slots": 2} if name == "spamd" else {}))
+
+    def start_sallyport(self, name: str = "sallyport") -> None:
         program = self.build / "src/master/sallyport"
         if not program.exists():
-            self.missing.append(f"sallyport: {program} is not built")
+            self.missing.append(f"{name}: {program} is not built")
             return
+        group, block = None, ""
+        if name in SCANNERS:
+            tree = self.build / "servers" / SCANNERS[name][0].tree_name
+            if not (tree / "stamp").exists():
+                self.missing.append(f"{name}: could not be downloaded")
+                return
+            group, block = self.start_scanner(name)
         port = private_net.free_port()
-        config = self.work / "sallyport.conf"
+        home = self.work / name
+        config = self.work / f"{name}.conf"
         config.write_text(
             f"hostname bench.example.com;\nlog stderr;\n"
-            f"state-directory {self.work}/state;\nspool-directory {self.work}/spool;\n"
-            f"control-socket {self.work}/run/control;\n"
+            f"state-directory {home}/state;\nspool-directory {home}/spool;\n"
+            f"control-socket {home}/run/control;\n{block}{LISTS}"
             f"listener bench {{ address 127.0.0.1:{port}; policy bench; "
             f"next-hop 127.0.0.1:{self.sink_port}; }}\n"
-            "policy bench { otherwise accept; }\n", encoding="ascii")
-        self.add("sallyport", port, [program, "-c", config, "daemon"])
+            f"policy bench {{ {POLICIES[name]} }}\n", encoding="ascii")
+        self.add(name, port, [program, "-c", config, "daemon"], scanner=group)
 
     def sink_counts(self) -> dict:
         """What has arrived since the last call."""
@@ -213,28 +285,33 @@ class Bench:
     def run(self, peer: Peer, case: Case, mails: int) -> Run:
         self.sink_counts()
         before = peer.group.cpu_s()
+        theirs = peer.scanner.cpu_s() if peer.scanner else 0
         options = ["-c", str(case.connections), "-m", str(MAILS_A_CONNECTION)]
         options += [] if case.pipelining else ["-P"]
         options += ["-V"] if self.varied else []
         told = self.load(peer.port, case.corpus, mails, *options)
         time.sleep(0.02)                # what is done after the reply counts, too
         cpu = (peer.group.cpu_s() - before) * 1000 / mails
+        theirs = (peer.scanner.cpu_s() - theirs) * 1000 / mails if peer.scanner else 0
         arrived = self.sink_counts()["msgs"]
         if arrived != mails:
             raise SystemExit(f"{peer.name}: {mails} mails accepted, {arrived} arrived")
         return Run(cpu, told["msg_s"], told["lat_us"]["p50"] / 1000,
-                   told["lat_us"]["p99"] / 1000)
+                   told["lat_us"]["p99"] / 1000, theirs)
 
     def measure(self, rounds: int) -> None:
         """A first round warms up and says how many mails a run takes."""
         mails = {}
-        for case in CASES:
+        for case in self.cases:
             for peer in self.peers:
+                if peer.name == "spamd":
+                    mails[peer.name, case.title()] = SLOW_MAILS
+                    continue
                 rate = self.run(peer, case, CORPUS_MAILS).rate
                 times = max(1, min(20, round(rate * RUN_SECONDS / CORPUS_MAILS)))
                 mails[peer.name, case.title()] = CORPUS_MAILS * times
         for number in range(rounds):
-            for case in CASES:
+            for case in self.cases:
                 if number > 0 and time.monotonic() > self.end:
                     return
                 for peer in self.peers:
@@ -265,7 +342,7 @@ class Bench:
             peer.big_mb = peak[0]
 
     def close(self) -> None:
-        for group in [peer.group for peer in self.peers] + [self.sink]:
+        for group in [peer.group for peer in self.peers] + self.scanner_groups + [self.sink]:
             if group:
                 group.end()
         shutil.rmtree(self.work, ignore_errors=True)
@@ -276,11 +353,11 @@ def median(runs: list[Run], name: str) -> float:
     return statistics.median(getattr(run, name) for run in runs)
 
 
-def rows(peers: list[Peer]) -> list[dict]:
+def rows(peers: list[Peer], cases: list[Case]) -> list[dict]:
     """A row a case and peer."""
     base = next(peer for peer in peers if peer.name == BASE)
     table = []
-    for case in CASES:
+    for case in cases:
         for peer in peers:
             runs = peer.runs[case.title()]
             ratios = [run.cpu / low.cpu for run, low in zip(runs, base.runs[case.title()])
@@ -288,6 +365,7 @@ def rows(peers: list[Peer]) -> list[dict]:
             table.append({
                 "case": case.title(), "peer": peer.name, "rounds": len(runs),
                 "cpu_s_per_1000": round(median(runs, "cpu"), 4),
+                "theirs_s_per_1000": round(median(runs, "theirs"), 4),
                 "ratio_to_toy": round(statistics.median(ratios), 2) if ratios else None,
                 "p50_ms": round(median(runs, "p50_ms"), 3),
                 "p99_ms": round(median(runs, "p99_ms"), 3),
@@ -304,14 +382,15 @@ def memory_rows(peers: list[Peer]) -> list[dict]:
 def print_tables(table: list[dict], memory: list[dict]) -> None:
     last = ""
     print(f"{'':12}{'CPU s/1000':>12}{'x toy':>8}{'p50 ms':>10}{'p99 ms':>10}"
-          f"{'mails/s':>10}")
+          f"{'mails/s':>10}{'theirs':>10}")
     for row in table:
         if row["case"] != last:
             last = row["case"]
             print(last)
         print(f"  {row['peer']:10}{row['cpu_s_per_1000']:12.3f}"
               f"{row['ratio_to_toy'] or 0:8.2f}{row['p50_ms']:10.3f}"
-              f"{row['p99_ms']:10.2f}{row['msg_s']:10}")
+              f"{row['p99_ms']:10.2f}{row['msg_s']:10}"
+              + (f"{theirs:10.3f}" if (theirs := row["theirs_s_per_1000"]) else ""))
     print(f"\n{'memory':12}{'processes':>12}{'idle MB':>10}{'with a 50 MiB mail':>20}")
     for row in memory:
         print(f"  {row['peer']:10}{row['processes']:12}{row['idle_pss_mb']:10.1f}"
@@ -325,20 +404,28 @@ def main() -> None:
                         help="begin no case after that")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--varied", action="store_true", help="each mail is unique")
+    parser.add_argument("--with", dest="extra", default="",
+                        help="content, clamd, spamd: some of them, with commas")
     options = parser.parse_args()
-    bench = Bench(options.build.resolve(), options.seconds, options.varied)
+    extra = [name for name in options.extra.split(",") if name]
+    if unknown := set(extra) - set(POLICIES):
+        parser.error(f"--with does not know {', '.join(unknown)}")
+    bench = Bench(options.build.resolve(), options.seconds, options.varied or bool(extra),
+                  extra)
     try:
         bench.compile()
         bench.make_mail()
-        bench.fetch_haproxy()
+        bench.fetch()
         private_net.enter()             # without root: among this machine's own ports
         bench.start_sink()
         bench.start_toy()
         bench.start_haproxy()
         bench.start_sallyport()
+        for name in extra:
+            bench.start_sallyport(name)
         bench.measure(options.rounds)
         bench.measure_memory()
-        table, memory = rows(bench.peers), memory_rows(bench.peers)
+        table, memory = rows(bench.peers, bench.cases), memory_rows(bench.peers)
         means = bench.sink.account.kind
     finally:
         bench.close()
@@ -346,7 +433,7 @@ def main() -> None:
     for text in bench.missing:
         print(f"left out: {text}")
     result = {"when": time.strftime("%Y-%m-%dT%H:%M:%S"), "cpu_from": means,
-              "cores": os.cpu_count(), "varied": options.varied, "cases": table,
+              "cores": os.cpu_count(), "varied": bench.varied, "cases": table,
               "memory": memory, "left_out": bench.missing}
     (bench.build / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
 

@@ -124,7 +124,7 @@ sealed_memory(struct rules *r)
 }
 
 static void
-inspector_rules(struct rules *r)
+inspector_rules(struct rules *r, const struct sandbox *s)
 {
 	uint64_t own = (uint64_t)getpid();
 
@@ -197,7 +197,7 @@ socket_rules(struct rules *r)
 }
 
 static void
-gateway_rules(struct rules *r)
+gateway_rules(struct rules *r, const struct sandbox *s)
 {
 	common_rules(r);
 	add_all(r, DENY, gateway_may_not);
@@ -205,28 +205,50 @@ gateway_rules(struct rules *r)
 }
 
 static void
-store_rules(struct rules *r)
+store_rules(struct rules *r, const struct sandbox *s)
 {
 	common_rules(r);
 	add_all(r, DENY, store_may_not);
 }
 
-enum status
-filter_build(struct filter *f, enum sandbox_profile profile, struct error *err)
+/* Unix sockets lead to daemons of this machine only, whose folders guard them. */
+static void
+command_rules(struct rules *r, const struct sandbox *s)
 {
-	static void (*const add_rules[])(struct rules *) = {
+	uint64_t network = 1u << AF_INET | 1u << AF_INET6 | 1u << AF_NETLINK;
+
+	socket_only(r, 0, 1u << AF_UNIX | (s->network ? network : 0), AF_NETLINK + 1);
+}
+
+/* In a user namespace of its own a program would have all capabilities. */
+static void
+runner_rules(struct rules *r, const struct sandbox *s)
+{
+	add_all(r, DENY, exotic);
+	add_when_bits(r, DENY, "clone", 0, CLONE_NEWUSER, CLONE_NEWUSER);
+	add_compared(r, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
+	no_typing(r);
+	command_rules(r, s);
+}
+
+enum status
+filter_build(struct filter *f, const struct sandbox *s, struct error *err)
+{
+	static void (*const add_rules[])(struct rules *, const struct sandbox *) = {
 		[SANDBOX_INSPECTOR] = inspector_rules,
 		[SANDBOX_GATEWAY] = gateway_rules,
 		[SANDBOX_STORE] = store_rules,
+		[SANDBOX_RUNNER] = runner_rules,
+		[SANDBOX_COMMAND] = command_rules,
 	};
-	struct rules r = { .ctx = seccomp_init(profile == SANDBOX_INSPECTOR
+	struct rules r = { .ctx = seccomp_init(s->profile == SANDBOX_INSPECTOR
 	    ? DENY : SCMP_ACT_ALLOW) };
 
 	f->rules = r.ctx;
 	if (r.ctx == NULL)
 		return fail(err, ST_TEMP, "seccomp", "cannot begin a filter");
 	r.why = seccomp_attr_set(r.ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	add_rules[profile](&r);
+	add_rules[s->profile](&r, s);
 	if (r.why == 0)
 		return ST_OK;
 	filter_free(f);

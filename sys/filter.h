@@ -2,7 +2,8 @@
  * filter.h - the system calls a process keeps (seccomp).
  *
  * Inspector: a list of what may be done; all else is EPERM, and what only an intruder
- * would try ends the process.  Gateway and store: a list of what may not be done.
+ * would try ends the process.  Gateway and store: a list of what may not be done; runner
+ * and commands likewise, a short one, for no program can be known before.
  * Only the native calling convention exists: i386 and x32 calls end the process.
  */
 #ifndef SYS_FILTER_H
@@ -12,7 +13,7 @@
 struct filter { void *rules; };         /* libseccomp's */
 
 /* Builds it for this process (its id is part of the rules). */
-enum status filter_build(struct filter *, enum sandbox_profile, struct error *);
+enum status filter_build(struct filter *, const struct sandbox *, struct error *);
 /* Puts it in force for good; sets no_new_privs. */
 enum status filter_load(struct filter *, struct error *);
 void filter_free(struct filter *);

@@ -147,6 +147,14 @@ ipc_wait(int fd, int timeout_ms)
 	return n > 0;
 }
 
+bool
+ipc_has_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static int
 memory_create(const char *name)
 {

@@ -21,6 +21,9 @@ enum ipc_result ipc_send(int fd, struct span packet, const int *fds, size_t fd_c
 enum ipc_result ipc_receive(int fd, uint8_t *bytes, size_t cap, size_t *len, int *fds,
     size_t max, size_t *fd_count);
 
+/* A packet can be sent now. */
+bool ipc_has_room(int fd);
+
 /* Waits up to timeout_ms for the socket to become readable (for sequential processes). */
 bool ipc_wait(int fd, int timeout_ms);
 

@@ -23,6 +23,8 @@ enum {
 #define READING (FILE_READ | DIR_READ)
 #define WRITING (FILE_WRITE | DIR_REMOVE | FILE_REMOVE | MAKE_DIR | MAKE_FILE | REFER \
 	| TRUNCATE)
+#define MAKING  (MAKE_LINK | MAKE_FIFO | MAKE_SOCKET)   /* by programs, in their own folder */
+#define OF_FILE (FILE_EXECUTE | FILE_WRITE | FILE_READ | TRUNCATE)
 #define TCP_BIND_AND_CONNECT 3u         /* ABI 4 */
 #define ABSTRACT_AND_SIGNALS 3u         /* ABI 6 */
 
@@ -36,7 +38,7 @@ ruleset_create(const struct ruleset *r, size_t size, uint32_t flags)
 }
 
 static struct ruleset
-rights_of(long abi, enum sandbox_profile profile)
+rights_of(long abi, const struct sandbox *s)
 {
 	struct ruleset r = { .files = (MAKE_LINK << 1) - 1 };
 
@@ -46,20 +48,31 @@ rights_of(long abi, enum sandbox_profile profile)
 		r.files |= TRUNCATE;
 	if (abi >= 5)
 		r.files |= DEVICE_IOCTL;
-	if (abi >= 4 && profile != SANDBOX_GATEWAY)
+	if (abi >= 4 && s->profile != SANDBOX_GATEWAY && !s->network)
 		r.tcp = TCP_BIND_AND_CONNECT;
 	if (abi >= 6)
 		r.scopes = ABSTRACT_AND_SIGNALS;
 	return r;
 }
 
-static void
-allow_path(int ruleset, const struct sandbox_path *p, uint64_t handled,
-    struct buf *missing)
+static uint64_t
+rights_on(const struct sandbox_path *p, enum sandbox_profile profile)
 {
-	uint64_t rights = p->writable ? READING | WRITING : READING;
-	struct path_rule rule = { .allowed = rights & handled,
-		.parent = open(p->path, O_PATH | O_DIRECTORY | O_CLOEXEC) };
+	bool programs = profile == SANDBOX_RUNNER || profile == SANDBOX_COMMAND;
+	uint64_t rights = READING;
+
+	if (p->executable)
+		rights |= FILE_EXECUTE;
+	if (p->writable)
+		rights |= programs ? WRITING | MAKING : WRITING;
+	return p->file ? rights & OF_FILE : rights;
+}
+
+static void
+allow_path(int ruleset, const struct sandbox_path *p, uint64_t rights, struct buf *missing)
+{
+	int flags = O_PATH | O_CLOEXEC | (p->file ? 0 : O_DIRECTORY);
+	struct path_rule rule = { .allowed = rights, .parent = open(p->path, flags) };
 
 	if (rule.parent < 0 || syscall(SYS_landlock_add_rule, ruleset, 1, &rule, 0) < 0)
 		buf_printf(missing, "%slandlock: %s: %s",
@@ -82,7 +95,7 @@ landlock_build(const struct sandbox *s, struct buf *missing, struct error *err)
 		fail(err, ST_TEMP, "landlock", "kernel's is too old");
 		return -1;
 	}
-	struct ruleset rights = rights_of(abi, s->profile);
+	struct ruleset rights = rights_of(abi, s);
 	int ruleset = (int)ruleset_create(&rights, sizeof rights, 0);
 
 	if (ruleset < 0) {
@@ -90,7 +103,8 @@ landlock_build(const struct sandbox *s, struct buf *missing, struct error *err)
 		return -1;
 	}
 	for (size_t i = 0; i < s->path_count; i++)
-		allow_path(ruleset, &s->paths[i], rights.files, missing);
+		allow_path(ruleset, &s->paths[i],
+		    rights_on(&s->paths[i], s->profile) & rights.files, missing);
 	return ruleset;
 }
 

@@ -47,7 +47,10 @@ static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_INSPECTOR] = "inspector",
 	[EVENT_STORE] = "store",
 	[EVENT_LEDGER] = "ledger",
+	[EVENT_SCANNER] = "scanner",
 	[EVENT_CONTROL] = "control",
+	[EVENT_HELD] = "held",
+	[EVENT_HELD_RELEASED] = "held-released",
 };
 
 static bool

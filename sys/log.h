@@ -27,7 +27,10 @@ enum log_event {
 	EVENT_INSPECTOR,        /* fault of an inspector job                   */
 	EVENT_STORE,            /* store trouble                               */
 	EVENT_LEDGER,           /* recipient skipped or entered                */
+	EVENT_SCANNER,          /* a scanner's server is down, or up again    */
 	EVENT_CONTROL,          /* a command on the control socket             */
+	EVENT_HELD,             /* a mail is held, or still, or has expired    */
+	EVENT_HELD_RELEASED,    /* and what became of it                       */
 	EVENT_COUNT,
 };
 

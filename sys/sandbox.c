@@ -117,7 +117,7 @@ sandbox_enter(const struct sandbox *s, struct buf *missing, struct error *err)
 	struct filter filter;
 
 	prepare(missing);
-	filter_build(&filter, s->profile, &no_filter);
+	filter_build(&filter, s, &no_filter);
 	int ruleset = landlock_build(s, missing, &no_rules);
 
 	set_limits(s, missing);

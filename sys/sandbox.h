@@ -19,16 +19,21 @@ enum sandbox_profile {
 	SANDBOX_INSPECTOR = 0,  /* no file, socket, exec, new process: an allow-list */
 	SANDBOX_GATEWAY,        /* sockets, the spool; no exec, no new process  */
 	SANDBOX_STORE,          /* its directories; no socket, no exec          */
+	SANDBOX_RUNNER,         /* starts programs, which cannot have more      */
+	SANDBOX_COMMAND,        /* in the runner's: before a program is executed */
 };
 
-/* Directories that stay reachable: reading, and writing where writable. */
-struct sandbox_path { const char *path; bool writable; };
+/* What stays reachable: reading, and writing where writable.  A directory, with all that is
+   in it, or a file. */
+struct sandbox_path { const char *path; bool writable, executable, file; };
 
 struct sandbox {
 	enum sandbox_profile profile;
 	const struct sandbox_path *paths;
 	size_t   path_count;
 	uint64_t memory_limit;          /* RLIMIT_AS, bytes; 0 none */
+	bool     network;               /* RUNNER, COMMAND: it may use the network, as far as
+	                                   what was entered before lets it */
 	bool     required;
 };
 

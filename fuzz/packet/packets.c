@@ -111,12 +111,62 @@ again_ledger(struct unpack *u, struct arena *a, struct pack *p)
 	return packet_take_ledger(u, &l, a) && (packet_put_ledger(p, &l), true);
 }
 
+static bool
+again_run(struct unpack *u, struct arena *a, struct pack *p)
+{
+	struct packet_run r;
+
+	return packet_take_run(u, &r) && (packet_put_run(p, &r), true);
+}
+
+static bool
+again_ran(struct unpack *u, struct arena *a, struct pack *p)
+{
+	struct command_end e;
+
+	return packet_take_ran(u, &e) && (packet_put_ran(p, &e), true);
+}
+
+static bool
+again_held_ask(struct unpack *u, struct arena *a, struct pack *p)
+{
+	struct packet_held_ask h;
+
+	return packet_take_held_ask(u, &h) && (packet_put_held_ask(p, &h), true);
+}
+
+static bool
+again_held(struct unpack *u, struct arena *a, struct pack *p)
+{
+	struct packet_held h;
+
+	return packet_take_held(u, &h) && (packet_put_held(p, &h), true);
+}
+
+static bool
+again_held_done(struct unpack *u, struct arena *a, struct pack *p)
+{
+	struct packet_held_done d;
+
+	return packet_take_held_done(u, &d, a) && (packet_put_held_done(p, &d), true);
+}
+
+static bool
+again_held_told(struct unpack *u, struct arena *a, struct pack *p)
+{
+	struct packet_held_told t;
+
+	return packet_take_held_told(u, &t) && (packet_put_held_told(p, &t), true);
+}
+
 static bool (*const again[PACKET_TYPES])(struct unpack *, struct arena *, struct pack *) = {
 	[PACKET_SETUP] = again_setup, [PACKET_LINK] = again_link,
 	[PACKET_EXAMINED] = again_examined, [PACKET_REWRITE] = again_rewrite,
 	[PACKET_REWRITTEN] = again_rewritten, [PACKET_QUARANTINE] = again_quarantine,
 	[PACKET_MAILDIR] = again_maildir, [PACKET_STORED] = again_stored,
-	[PACKET_LEDGER] = again_ledger,
+	[PACKET_LEDGER] = again_ledger, [PACKET_RUN] = again_run, [PACKET_RAN] = again_ran,
+	[PACKET_HELD_ASK] = again_held_ask, [PACKET_HELD] = again_held,
+	[PACKET_HELD_DONE] = again_held_done, [PACKET_HELD_TOLD] = again_held_told,
 };
 
 #define ROOM (2 * PACKET_BYTES) /* an encoding may be longer than what it was read from */

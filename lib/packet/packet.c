@@ -98,6 +98,7 @@ process_name(enum process_kind kind)
 		[PROCESS_INSPECTOR] = "inspector",
 		[PROCESS_STORE] = "store",
 		[PROCESS_READER] = "reader",
+		[PROCESS_RUNNER] = "runner",
 	};
 
 	return (unsigned)kind < PROCESS_KINDS ? names[kind] : "unknown";
@@ -145,7 +146,8 @@ packet_put_examine(struct pack *p, const struct packet_examine *e)
 {
 	pack_u64(p, e->size);
 	pack_u32(p, e->header_limit);
-	pack_u8(p, e->dig);
+	pack_u32(p, e->wishes);
+	pack_u8(p, e->smtputf8);
 }
 
 bool
@@ -153,8 +155,9 @@ packet_take_examine(struct unpack *u, struct packet_examine *e)
 {
 	e->size = unpack_u64(u);
 	e->header_limit = unpack_u32(u);
-	e->dig = take_bool(u);
-	return unpack_whole(u);
+	e->wishes = unpack_u32(u);
+	e->smtputf8 = take_bool(u);
+	return unpack_whole(u) && (e->wishes & ~(uint32_t)WISH_ALL) == 0;
 }
 
 static void
@@ -229,6 +232,22 @@ take_hops(struct unpack *u, struct packet_examined *e, struct arena *a)
 	}
 }
 
+static void
+put_key(struct pack *p, const struct content_key *k)
+{
+	pack_u8(p, k->known);
+	for (size_t i = 0; k->known && i < sizeof k->bytes; i++)
+		pack_u8(p, k->bytes[i]);
+}
+
+static void
+take_key(struct unpack *u, struct content_key *k)
+{
+	k->known = take_bool(u);
+	for (size_t i = 0; k->known && i < sizeof k->bytes; i++)
+		k->bytes[i] = unpack_u8(u);
+}
+
 void
 packet_put_examined(struct pack *p, const struct packet_examined *e)
 {
@@ -237,7 +256,9 @@ packet_put_examined(struct pack *p, const struct packet_examined *e)
 	pack_u64(p, e->header_size);
 	pack_u8(p, e->header_eight_bit);
 	pack_u8(p, e->body_eight_bit);
+	pack_u8(p, e->marked);
 	pack_u64(p, e->received_count);
+	put_key(p, &e->key);
 	put_findings(p, &e->findings);
 	put_hops(p, e);
 }
@@ -250,7 +271,9 @@ packet_take_examined(struct unpack *u, struct packet_examined *e, struct arena *
 	e->header_size = unpack_u64(u);
 	e->header_eight_bit = take_bool(u);
 	e->body_eight_bit = take_bool(u);
+	e->marked = take_bool(u);
 	e->received_count = unpack_u64(u);
+	take_key(u, &e->key);
 	struct findings all;
 
 	if (!findings_unpack(u, &all, a))
@@ -271,6 +294,8 @@ packet_put_rewrite(struct pack *p, const struct packet_rewrite *r)
 		pack_span(p, r->changes[i].name);
 		pack_span(p, r->changes[i].value);
 	}
+	pack_u8(p, r->unmark);
+	pack_span(p, r->subject);
 }
 #define CHANGE_LEAST_BYTES 9
 
@@ -286,6 +311,8 @@ packet_take_rewrite(struct unpack *u, struct packet_rewrite *r, struct arena *a)
 		r->changes[i].name = unpack_span(u);
 		r->changes[i].value = unpack_span(u);
 	}
+	r->unmark = take_bool(u);
+	r->subject = unpack_span(u);
 	return unpack_whole(u);
 }
 
@@ -348,6 +375,54 @@ packet_take_rewritten(struct unpack *u, struct packet_rewritten *r, uint64_t siz
 }
 
 void
+packet_put_run(struct pack *p, const struct packet_run *r)
+{
+	pack_u32(p, r->scanner);
+	pack_u64(p, r->timeout);
+	pack_span_cut(p, r->id, WHY_BYTES);
+	pack_span_cut(p, r->sender, WHY_BYTES);
+	pack_span_cut(p, r->client, WHY_BYTES);
+}
+
+bool
+packet_take_run(struct unpack *u, struct packet_run *r)
+{
+	r->scanner = unpack_u32(u);
+	r->timeout = unpack_u64(u);
+	r->id = unpack_span(u);
+	r->sender = unpack_span(u);
+	r->client = unpack_span(u);
+	return unpack_whole(u) && r->id.len <= WHY_BYTES && r->sender.len <= WHY_BYTES &&
+	    r->client.len <= WHY_BYTES;
+}
+
+void
+packet_put_ran(struct pack *p, const struct command_end *e)
+{
+	pack_u8(p, (uint8_t)e->how);
+	pack_u32(p, e->number);
+	pack_span_cut(p, e->why, WHY_BYTES);
+	pack_span_cut(p, e->output, COMMAND_OUTPUT_BYTES);
+	pack_u8(p, e->cut || e->output.len > COMMAND_OUTPUT_BYTES);
+}
+
+/* An exit status is a byte, a signal one of those there are. */
+bool
+packet_take_ran(struct unpack *u, struct command_end *e)
+{
+	uint8_t how = unpack_u8(u);
+
+	u->bad |= how >= COMMAND_HOWS;
+	*e = (struct command_end){ .how = u->bad ? COMMAND_NOT_STARTED : how };
+	e->number = unpack_u32(u);
+	e->why = unpack_span(u);
+	e->output = unpack_span(u);
+	e->cut = take_bool(u);
+	return unpack_whole(u) && e->why.len <= WHY_BYTES &&
+	    e->output.len <= COMMAND_OUTPUT_BYTES && e->number <= UINT8_MAX;
+}
+
+void
 packet_put_quarantine(struct pack *p, const struct packet_quarantine *q)
 {
 	pack_span(p, q->id);
@@ -359,6 +434,10 @@ packet_put_quarantine(struct pack *p, const struct packet_quarantine *q)
 	pack_u64(p, q->arrived);
 	pack_u64(p, q->size);
 	envelope_pack(p, &q->envelope);
+	pack_span(p, q->peer);
+	pack_span(p, q->port);
+	pack_span(p, q->helo);
+	pack_span(p, q->with);
 }
 
 bool
@@ -372,8 +451,13 @@ packet_take_quarantine(struct unpack *u, struct packet_quarantine *q, struct are
 	q->client = unpack_span(u);
 	q->arrived = unpack_u64(u);
 	q->size = unpack_u64(u);
-	return envelope_unpack(u, &q->envelope, a) && unpack_whole(u) &&
-	    record_id_is(q->id);
+	if (!envelope_unpack(u, &q->envelope, a))
+		return false;
+	q->peer = unpack_span(u);
+	q->port = unpack_span(u);
+	q->helo = unpack_span(u);
+	q->with = unpack_span(u);
+	return unpack_whole(u) && record_id_is(q->id);
 }
 
 void
@@ -451,6 +535,123 @@ packet_take_ledger(struct unpack *u, struct packet_ledger *l, struct arena *a)
 	l->entries = arena_array(a, struct ledger_entry, l->count);
 	for (size_t i = 0; i < l->count && !u->bad; i++)
 		take_entry(u, &l->entries[i]);
+	return unpack_whole(u);
+}
+
+static void
+put_ids(struct pack *p, const struct span *ids, size_t count)
+{
+	pack_u32(p, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		pack_span(p, ids[i]);
+}
+
+/* At most `most`, each of them an id. */
+static size_t
+take_ids(struct unpack *u, struct span *ids, size_t most)
+{
+	size_t n = unpack_count(u, 4 + RECORD_ID_BYTES);
+
+	u->bad |= n > most;
+	for (size_t i = 0; i < n && !u->bad; i++) {
+		ids[i] = unpack_span(u);
+		u->bad |= !record_id_is(ids[i]);
+	}
+	return u->bad ? 0 : n;
+}
+
+void
+packet_put_held_ask(struct pack *p, const struct packet_held_ask *h)
+{
+	pack_u8(p, h->wake);
+	pack_u8(p, h->may_tell);
+	put_ids(p, h->busy, h->busy_count);
+}
+
+bool
+packet_take_held_ask(struct unpack *u, struct packet_held_ask *h)
+{
+	h->wake = take_bool(u);
+	h->may_tell = take_bool(u);
+	h->busy_count = take_ids(u, h->busy, HELD_BUSY);
+	return unpack_whole(u);
+}
+
+void
+packet_put_held(struct pack *p, const struct packet_held *h)
+{
+	pack_u8(p, (uint8_t)h->kind);
+	pack_u64(p, h->wait_ms);
+	pack_u64(p, h->tries);
+	put_ids(p, h->ids, h->id_count);
+	pack_span_cut(p, h->listener, WHY_BYTES);
+}
+
+bool
+packet_take_held(struct unpack *u, struct packet_held *h)
+{
+	uint8_t kind = unpack_u8(u);
+
+	u->bad |= kind >= HELD_KINDS;
+	*h = (struct packet_held){ .kind = u->bad ? HELD_NONE : (enum held_kind)kind };
+	h->wait_ms = unpack_u64(u);
+	h->tries = unpack_u64(u);
+	h->id_count = take_ids(u, h->ids, HELD_LISTED);
+	h->listener = unpack_span(u);
+	return unpack_whole(u) && (h->kind == HELD_NONE || h->id_count > 0);
+}
+
+void
+packet_put_held_done(struct pack *p, const struct packet_held_done *d)
+{
+	pack_span(p, d->id);
+	pack_u32(p, (uint32_t)d->count);
+	for (size_t i = 0; i < d->count; i++) {
+		const struct held_row *row = &d->rows[i];
+
+		pack_u8(p, (uint8_t)row->result);
+		pack_span(p, row->address);
+		pack_span_cut(p, row->class, WHY_BYTES);
+		pack_span_cut(p, row->rule, WHY_BYTES);
+		pack_span_cut(p, row->reason, WHY_BYTES);
+	}
+}
+#define ROW_LEAST_BYTES 17
+
+static void
+take_row(struct unpack *u, struct held_row *row)
+{
+	uint8_t result = unpack_u8(u);
+
+	u->bad |= result >= HELD_RESULTS;
+	row->result = u->bad ? HELD_STAYS : (enum held_result)result;
+	row->address = unpack_span(u);
+	row->class = unpack_span(u);
+	row->rule = unpack_span(u);
+	row->reason = unpack_span(u);
+}
+
+bool
+packet_take_held_done(struct unpack *u, struct packet_held_done *d, struct arena *a)
+{
+	d->id = unpack_span(u);
+	d->count = unpack_count(u, ROW_LEAST_BYTES);
+	d->rows = arena_array(a, struct held_row, d->count);
+	for (size_t i = 0; i < d->count && !u->bad; i++)
+		take_row(u, &d->rows[i]);
+	return unpack_whole(u) && record_id_is(d->id);
+}
+
+void
+packet_put_held_told(struct pack *p, const struct packet_held_told *t)
+{
+	put_ids(p, t->ids, t->id_count);
+}
+
+bool
+packet_take_held_told(struct unpack *u, struct packet_held_told *t)
+{
+	t->id_count = take_ids(u, t->ids, HELD_LISTED);
 	return unpack_whole(u);
 }
 

@@ -14,7 +14,9 @@
  *   all -> master       READY, PONG;  gateway: WANT_INSPECTOR;  gateway, store: DRAINED
  *   gateway -> inspector  EXAMINE, REWRITE (message)      -> EXAMINED, REWRITTEN
  *   gateway -> store      JOURNAL (no answer), QUARANTINE, MAILDIR (message),
- *                         LEDGER_ASK, LEDGER_ADD, LEDGER_REMOVE  -> STORED, LEDGER
+ *                         LEDGER_ASK, LEDGER_ADD, LEDGER_REMOVE  -> STORED, LEDGER;
+ *                         HELD_ASK -> HELD (file);  HELD_DONE, HELD_TOLD -> STORED
+ *   gateway -> runner     RUN (message) -> RAN;  CEASE (no answer)
  *
  * What is longer than a packet (an envelope of thousands of recipients) goes as LARGE: its
  * last descriptor is a sealed memfd (ipc_memory) that holds the whole packet, header and
@@ -25,6 +27,7 @@
 #include "lib/base/edit.h"
 #include "lib/finding/record.h"
 #include "lib/mime/header.h"
+#include "lib/scanner/command.h"
 #include "lib/smtp/envelope.h"
 
 #define PACKET_BYTES   65536u
@@ -40,6 +43,8 @@ enum packet_type {
 	PACKET_JOURNAL, PACKET_QUARANTINE, PACKET_MAILDIR, PACKET_STORED,
 	PACKET_LEDGER_ASK, PACKET_LEDGER_ADD, PACKET_LEDGER_REMOVE, PACKET_LEDGER,
 	PACKET_LARGE,
+	PACKET_RUN, PACKET_RAN, PACKET_CEASE,
+	PACKET_HELD_ASK, PACKET_HELD, PACKET_HELD_DONE, PACKET_HELD_TOLD,
 	PACKET_TYPES,
 };
 
@@ -72,7 +77,7 @@ bool packet_take_setup(struct unpack *, struct packet_setup *);
 
 /* LINK: one end of a socket pair to another process. */
 enum process_kind { PROCESS_MASTER = 0, PROCESS_GATEWAY, PROCESS_INSPECTOR, PROCESS_STORE,
-	PROCESS_READER, PROCESS_KINDS };
+	PROCESS_READER, PROCESS_RUNNER, PROCESS_KINDS };
 const char *process_name(enum process_kind);
 struct packet_link { enum process_kind kind; uint32_t index, generation; uint64_t pid; };
 void packet_put_link(struct pack *, const struct packet_link *);
@@ -84,8 +89,8 @@ void packet_put_listen(struct pack *, const struct packet_listen *);
 bool packet_take_listen(struct unpack *, struct packet_listen *);
 
 /* EXAMINE: fd is the message, read-only. */
-/* dig: look through the content too; else only the header's own facts are found. */
-struct packet_examine { uint64_t size; uint32_t header_limit; bool dig; };
+/* wishes: what to look for beside the header's own facts, bits of enum wish. */
+struct packet_examine { uint64_t size; uint32_t header_limit, wishes; bool smtputf8; };
 void packet_put_examine(struct pack *, const struct packet_examine *);
 bool packet_take_examine(struct unpack *, struct packet_examine *);
 
@@ -100,19 +105,23 @@ struct packet_examined {
 	uint64_t        header_size;    /* bytes up to the body        */
 	bool            header_eight_bit;       /* needs SMTPUTF8      */
 	bool            body_eight_bit; /* not looked for yet: false   */
+	bool            marked;         /* fields as filters write them: X-Spam-Flag ... */
 	uint64_t        received_count;
 	struct received *hops;          /* the topmost PACKET_HOPS, or as many as there is
 	                                   room for; texts cut at 200 bytes */
 	size_t          hop_count;
 	struct findings findings;       /* content stage only: others are dropped when taken */
+	struct content_key key;
 };
 void packet_put_examined(struct pack *, const struct packet_examined *);
 bool packet_take_examined(struct unpack *, struct packet_examined *, struct arena *);
 
-/* REWRITE: header changes to a message. */
+/* REWRITE: header changes to a message.  unmark: what made it `marked' is removed as well.
+   subject: to stand before the subject; empty: nothing. */
 struct packet_change { bool remove; struct span name, value; };
 struct packet_rewrite { uint64_t size; uint32_t header_limit;
-	struct packet_change *changes; size_t change_count; };
+	struct packet_change *changes; size_t change_count;
+	bool unmark; struct span subject; };
 void packet_put_rewrite(struct pack *, const struct packet_rewrite *);
 bool packet_take_rewrite(struct unpack *, struct packet_rewrite *, struct arena *);
 
@@ -125,6 +134,23 @@ void packet_put_edits(struct pack *, const struct edit_list *);
    empty after false. */
 bool packet_take_edits(struct unpack *, struct edit_list *, uint64_t size);
 
+/*
+ * RUN: run the command of a scanner; fd is the message, an open file of its own, at its
+ * start.  RAN says how it ended.  CEASE, with the serial of a RUN, has no body and no
+ * answer: nobody wants to know any more; nor is that RUN answered after it, unless its
+ * answer was under way.
+ */
+struct packet_run {
+	uint32_t    scanner;            /* index in the runner's configuration */
+	uint64_t    timeout;            /* ms that are left; the scanner's own counts besides */
+	struct span id, sender, client; /* for its environment; cut when put */
+};
+void packet_put_run(struct pack *, const struct packet_run *);
+bool packet_take_run(struct unpack *, struct packet_run *);
+/* why is cut at 1000 bytes and output at COMMAND_OUTPUT_BYTES. */
+void packet_put_ran(struct pack *, const struct command_end *);
+bool packet_take_ran(struct unpack *, struct command_end *);
+
 /* JOURNAL: packed records (record.h), each as a span, to the packet's end. */
 
 /* QUARANTINE: fd is the message as received; durable when STORED says ST_OK. */
@@ -134,6 +160,8 @@ struct packet_quarantine {
 	struct span     listener, rule, reason, client;
 	uint64_t        arrived, size;
 	struct envelope envelope;       /* with the quarantined recipients only */
+	struct span     peer, port;     /* of the session: empty for a Unix socket */
+	struct span     helo, with;     /* as said; ESMTP, LMTP ...                */
 };
 void packet_put_quarantine(struct pack *, const struct packet_quarantine *);
 bool packet_take_quarantine(struct unpack *, struct packet_quarantine *, struct arena *);
@@ -167,6 +195,54 @@ struct packet_ledger {
 };
 void packet_put_ledger(struct pack *, const struct packet_ledger *);
 bool packet_take_ledger(struct unpack *, struct packet_ledger *, struct arena *);
+
+/*
+ * Mail that is held: class "hold" of the quarantine, examined again by one gateway.  ASK
+ * names the mails that it works on, which are not given out; HELD answers with one that is
+ * due (the descriptor is its file: kept.h, then the message, read-only), with those that
+ * have expired and nobody was told of yet, or says when to ask again.  DONE says what became
+ * of the recipients; TOLD, that the administrator knows.  Both are durable when STORED says
+ * ST_OK, and may come twice.
+ */
+#define HELD_BUSY   16
+#define HELD_LISTED 50
+struct packet_held_ask {
+	bool        wake;               /* a check is healthy again: all are due now */
+	bool        may_tell;           /* HELD_EXPIRED can be taken now              */
+	struct span busy[HELD_BUSY];
+	size_t      busy_count;
+};
+void packet_put_held_ask(struct pack *, const struct packet_held_ask *);
+bool packet_take_held_ask(struct unpack *, struct packet_held_ask *);
+
+enum held_kind { HELD_NONE = 0, HELD_MAIL, HELD_EXPIRED, HELD_KINDS };
+struct packet_held {
+	enum held_kind kind;
+	uint64_t       wait_ms;         /* HELD_NONE: nothing is due before that      */
+	uint64_t       tries;           /* HELD_MAIL: this one counted                */
+	struct span    ids[HELD_LISTED];/* HELD_MAIL: one; HELD_EXPIRED: the first    */
+	size_t         id_count;
+	struct span    listener;        /* HELD_EXPIRED: of the first one             */
+};
+void packet_put_held(struct pack *, const struct packet_held *);
+bool packet_take_held(struct unpack *, struct packet_held *);
+
+/* What became of a recipient.  STAYS: is held on; OVER: delivered, discarded, or kept by
+   another rule; REFUSED: goes to quarantine, with class, rule and reason. */
+enum held_result { HELD_STAYS = 0, HELD_OVER, HELD_REFUSED, HELD_RESULTS };
+struct held_row { struct span address, class, rule, reason; enum held_result result; };
+struct packet_held_done {
+	struct span      id;
+	struct held_row *rows;          /* recipients that are not named stay */
+	size_t           count;
+};
+void packet_put_held_done(struct pack *, const struct packet_held_done *);
+bool packet_take_held_done(struct unpack *, struct packet_held_done *, struct arena *);
+
+/* TOLD: ids as in HELD_EXPIRED. */
+struct packet_held_told { struct span ids[HELD_LISTED]; size_t id_count; };
+void packet_put_held_told(struct pack *, const struct packet_held_told *);
+bool packet_take_held_told(struct unpack *, struct packet_held_told *);
 
 /*
  * The ledger page: a filter of the keys that have entries, written by the store, mapped

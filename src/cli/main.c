@@ -58,6 +58,31 @@ run_daemon(const struct options *o, int count, char **words)
 	return status;
 }
 
+static bool
+is_asked(const struct configuration *c, const struct scanner *s)
+{
+	struct fact_set gives = scanner_type_gives(s->type);
+
+	for (size_t i = 0; i < c->settings->listener_count; i++) {
+		struct fact_set named = policy_facts(policy_find(c->policies,
+		    span_text(c->settings->listeners[i].policy)));
+
+		if (fact_set_meets(&gives, &named))
+			return true;
+	}
+	return false;
+}
+
+/* Good, but hardly meant so. */
+static void
+say_unasked(const char *path, const struct configuration *c)
+{
+	for (size_t i = 0; i < c->settings->scanner_count; i++)
+		if (!is_asked(c, &c->settings->scanners[i]))
+			printf("%s: no rule asks scanner `%s': it is never used\n", path,
+			    c->settings->scanners[i].name);
+}
+
 static int
 check_config(const char *path)
 {
@@ -66,6 +91,7 @@ check_config(const char *path)
 	if (c == NULL)
 		return 1;
 	printf("%s: good, revision %s\n", path, c->revision);
+	say_unasked(path, c);
 	configuration_drop(&c);
 	return 0;
 }
@@ -159,7 +185,7 @@ run_explain(const struct options *o, int count, char **words)
 static int
 run_scan(const struct options *o, int count, char **words)
 {
-	struct scan_request request;
+	struct scan_order request;
 	const char *wrong = scan_read(&request, count, words);
 	struct configuration *c = wrong == NULL ? load(o->configuration) : NULL;
 	int status = EX_CONFIG;

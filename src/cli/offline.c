@@ -247,13 +247,13 @@ wait_ms(const struct settings *s)
 }
 
 static enum status
-ask(struct offline *o, int message, uint64_t size, struct packet_examined *out,
-    struct arena *arena, struct error *e)
+ask(struct offline *o, int message, const struct packet_examine *request,
+    struct packet_examined *out, struct arena *arena, struct error *e)
 {
 	struct pack p = packet_begin(o->packet, PACKET_EXAMINE, 1);
 	struct unpack body;
 
-	packet_put_examine(&p, &(struct packet_examine){ size, HEADER_LIMIT, true });
+	packet_put_examine(&p, request);
 	if (!send_packet(o->link, &p, &message, 1) || !await(o, o->link, PACKET_EXAMINED,
 	    wait_ms(o->configuration->settings), &body, arena))
 		return fail(e, ST_TEMP, "scan", "the inspector did not answer");
@@ -303,9 +303,10 @@ finish(struct offline *o, enum status st, struct error *e)
 }
 
 enum status
-offline_examine(struct configuration *c, int message, uint64_t size,
+offline_examine(struct configuration *c, int message, uint64_t size, unsigned wishes,
     struct packet_examined *out, struct span *missing, struct arena *arena, struct error *e)
 {
+	const struct packet_examine request = { size, HEADER_LIMIT, wishes, false };
 	struct offline *o = must_alloc(sizeof *o);
 	struct programs programs;
 	enum status st = programs_find(&programs, e);
@@ -319,7 +320,7 @@ offline_examine(struct configuration *c, int message, uint64_t size,
 	if (st == ST_OK)
 		st = start(o, &programs, missing, arena, e);
 	if (st == ST_OK)
-		st = ask(o, message, size, out, arena, e);
+		st = ask(o, message, &request, out, arena, e);
 	finish(o, st, e);
 	programs_close(&programs);
 	free(o);

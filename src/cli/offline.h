@@ -13,8 +13,9 @@
    bytes; -1 and the error. */
 int offline_read(const char *path, uint64_t limit, uint64_t *size, struct error *);
 
-/* ST_OK: the findings are in *out, their texts in the arena.  *missing: what the inspector
-   has not locked down, or empty. */
+/* `wishes`: of enum wish.  ST_OK: the findings are in *out, their texts in the arena.
+   *missing: what the inspector has not locked down, or empty. */
 enum status offline_examine(struct configuration *, int message, uint64_t size,
-    struct packet_examined *out, struct span *missing, struct arena *, struct error *);
+    unsigned wishes, struct packet_examined *out, struct span *missing, struct arena *,
+    struct error *);
 #endif

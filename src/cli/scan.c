@@ -4,6 +4,7 @@
 #include "src/cli/scan.h"
 #include "lib/base/text.h"
 #include "lib/policy/envelope_facts.h"
+#include "lib/policy/tag.h"
 #include "lib/smtp/address.h"
 #include "src/cli/offline.h"
 #include "src/cli/scan_print.h"
@@ -33,7 +34,7 @@ read_path(const char *word, bool null_allowed, struct span *out)
 }
 
 static const char *
-take_option(struct scan_request *r, int option, const char *word)
+take_option(struct scan_order *r, int option, const char *word)
 {
 	switch (option) {
 	case 'j':
@@ -58,7 +59,7 @@ take_option(struct scan_request *r, int option, const char *word)
 }
 
 const char *
-scan_read(struct scan_request *r, int count, char **words)
+scan_read(struct scan_order *r, int count, char **words)
 {
 	static const struct option longs[] = {
 		{ "from", required_argument, NULL, 'f' },
@@ -71,7 +72,7 @@ scan_read(struct scan_request *r, int count, char **words)
 	const char *wrong = NULL;
 	int option;
 
-	*r = (struct scan_request){ 0 };
+	*r = (struct scan_order){ 0 };
 	r->recipients = must_alloc((size_t)count * sizeof *r->recipients);
 	optind = 0;             /* glibc: begin anew, with these words */
 	while (wrong == NULL && (option = getopt_long(count, words, "", longs, NULL)) != -1)
@@ -84,19 +85,19 @@ scan_read(struct scan_request *r, int count, char **words)
 }
 
 void
-scan_forget(struct scan_request *r)
+scan_forget(struct scan_order *r)
 {
 	free(r->recipients);
-	*r = (struct scan_request){ 0 };
+	*r = (struct scan_order){ 0 };
 }
 
 /* --- facts --- */
 
 struct scanning {
-	const struct scan_request  *request;
+	const struct scan_order  *request;
 	struct configuration       *configuration;
 	struct packet_examined      examined;
-	struct scan_result          result;
+	struct scan_outcome          result;
 	struct arena                arena;
 };
 
@@ -142,6 +143,26 @@ recipient_facts(struct scanning *s, const struct scan_recipient *r)
 		findings_set_unknown(&s->result.findings, facts[i], "no --to was given");
 }
 
+/* As in the gateway, those of scanners that tell what the rules name. */
+static void
+scanner_facts(struct scanning *s)
+{
+	const struct settings *settings = s->configuration->settings;
+	struct fact_set named = policy_facts(s->result.policy);
+	struct findings *f = &s->result.findings;
+
+	for (size_t i = 0; i < settings->scanner_count; i++) {
+		struct fact_set gives = scanner_type_gives(settings->scanners[i].type);
+
+		for (unsigned k = 0; k < FACT_COUNT && fact_set_meets(&gives, &named); k++)
+			if (fact_set_has(&gives, (enum fact)k))
+				findings_set_pending(f, (enum fact)k);
+	}
+	for (unsigned i = 0; i < FACT_MESSAGE_COUNT; i++)
+		if (f->values[i].pending)
+			f->values[i].text = SPAN_LIT("scan asks no scanners");
+}
+
 static void
 message_facts(struct scanning *s, uint64_t size)
 {
@@ -154,9 +175,32 @@ message_facts(struct scanning *s, uint64_t size)
 	findings_take_stage(f, &s->examined.findings, STAGE_CONTENT);
 	sender_facts(s);
 	client_facts(s);
+	scanner_facts(s);
 }
 
 /* --- verdicts --- */
+
+/* "clamd, spamd": who tells what could still change this recipient's verdict. */
+static struct span
+would_ask(struct scanning *s, struct policy_walk *walk)
+{
+	const struct settings *settings = s->configuration->settings;
+	struct fact_set wanted = { 0 };
+	struct buf b = { 0 };
+
+	policy_wanted(walk, &wanted);
+	for (size_t i = 0; i < settings->scanner_count; i++) {
+		struct fact_set gives = scanner_type_gives(settings->scanners[i].type);
+
+		if (fact_set_meets(&gives, &wanted))
+			buf_printf(&b, "%s%s", buf_len(&b) > 0 ? ", " : "",
+			    settings->scanners[i].name);
+	}
+	struct span names = arena_span(&s->arena, buf_span(&b));
+
+	buf_free(&b);
+	return names;
+}
 
 /* "sender = 'amy@a.example'", or an item in words. */
 static struct span
@@ -177,18 +221,39 @@ what_decided(struct scanning *s, const struct trace *t)
 	return text;
 }
 
+/* What the gateway would write on top, and to whom it would go. */
+static void
+apply_tag(struct scanning *s, struct scan_recipient *r)
+{
+	const struct tag_source source = { .findings = &s->result.findings };
+	const struct value *local = &source.findings->values[FACT_RECIPIENT_LOCAL];
+	struct buf b = { 0 };
+
+	tag_write(&b, &r->verdict, &source);
+	r->fields = arena_span(&s->arena, buf_span(&b));
+	buf_free(&b);
+	if (r->known && local->state == FACT_KNOWN && local->truth)
+		r->extended = tag_address(r->address, r->verdict.tag.extension, &s->arena);
+	if (span_equal(r->extended, r->address))
+		r->extended = SPAN_NONE;
+}
+
 static void
 evaluate(struct scanning *s, struct policy_walk *walk, struct scan_recipient *r)
 {
+	/* No scanner explains what is unknown: none was asked. */
+	static const struct failures nothing_failed;
 	const struct policy *p = s->result.policy;
 
 	recipient_facts(s, r);
+	r->would_ask = would_ask(s, walk);
 	policy_walk_recipient(walk, &s->arena, &r->verdict);
-	/* As the gateway does: a check failed, and no rule that fired says what then. */
-	if (r->verdict.fate == FATE_ACCEPT && r->verdict.unknown_met)
-		r->verdict.fate = FATE_DEFER;
+	r->verdict.fate = policy_on_failure(&r->verdict, s->configuration->settings,
+	    &nothing_failed).fate;
 	if (r->verdict.fate > s->result.strictest)
 		s->result.strictest = r->verdict.fate;
+	if (r->verdict.fate == FATE_ACCEPT)
+		apply_tag(s, r);
 	r->decided = arena_array(&s->arena, struct span, p->rule_count);
 	for (size_t i = 0; i < p->rule_count; i++)
 		r->decided[i] = what_decided(s, &r->verdict.traces[i]);
@@ -231,7 +296,7 @@ choose_listener(struct scanning *s)
 static void
 choose_recipients(struct scanning *s)
 {
-	const struct scan_request *r = s->request;
+	const struct scan_order *r = s->request;
 	size_t count = r->recipient_count > 0 ? r->recipient_count : 1;
 
 	s->result.recipient_count = count;
@@ -251,12 +316,13 @@ examine(struct scanning *s, struct error *e)
 	message = offline_read(s->request->file, limit, &size, e);
 	if (message < 0)
 		return ST_TEMP;
-	enum status st = offline_examine(s->configuration, message, size, &s->examined,
-	    &s->result.missing, &s->arena, e);
+	enum status st = offline_examine(s->configuration, message, size,
+	    policy_wishes(s->result.policy), &s->examined, &s->result.missing, &s->arena, e);
 
 	close(message);
 	if (st == ST_OK)
 		message_facts(s, size);
+	s->result.unmarked = s->examined.marked && !s->result.listener->trust_headers;
 	return st;
 }
 
@@ -287,7 +353,8 @@ static int
 examine_and_judge(struct scanning *s)
 {
 	static const int statuses[] = { [FATE_ACCEPT] = 0, [FATE_QUARANTINE] = 1,
-		[FATE_DISCARD] = 1, [FATE_REJECT] = 2, [FATE_DEFER] = STATUS_UNSEEN };
+		[FATE_DISCARD] = 1, [FATE_HOLD] = 1, [FATE_REJECT] = 2,
+		[FATE_DEFER] = STATUS_UNSEEN };
 	struct error e = { .text = "" };
 
 	choose_recipients(s);
@@ -300,7 +367,7 @@ examine_and_judge(struct scanning *s)
 }
 
 int
-scan(const struct scan_request *r, struct configuration *c)
+scan(const struct scan_order *r, struct configuration *c)
 {
 	struct scanning *s = must_alloc(sizeof *s);
 

@@ -3,6 +3,7 @@
  */
 #include "src/cli/scan_print.h"
 #include "lib/base/text.h"
+#include "lib/finding/score.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -30,7 +31,7 @@ optional(struct buf *b, const char *before, struct span value)
 }
 
 static bool
-same_walk(const struct scan_result *r, const struct scan_recipient *a,
+same_walk(const struct scan_outcome *r, const struct scan_recipient *a,
     const struct scan_recipient *c)
 {
 	for (size_t i = 0; i < r->policy->rule_count; i++)
@@ -42,7 +43,7 @@ same_walk(const struct scan_result *r, const struct scan_recipient *a,
 
 /* The trace of the rule that gave the fate. */
 static struct span
-decider(const struct scan_result *r, const struct scan_recipient *to)
+decider(const struct scan_outcome *r, const struct scan_recipient *to)
 {
 	return to->decided[to->verdict.rule - r->policy->rules];
 }
@@ -81,8 +82,31 @@ print_changes(struct buf *b, const struct verdict *v)
 	}
 }
 
+/* Its fields are printable, but for the tabs of folded ones. */
 static void
-print_recipient(struct buf *b, const struct scan_result *r, const struct scan_recipient *to)
+print_tag(struct buf *b, const struct scan_recipient *to)
+{
+	struct span rest = to->fields;
+
+	optional(b, "    recipient becomes ", to->extended);
+	if (to->extended.len > 0)
+		buf_byte(b, '\n');
+	if (rest.len > 0 && to->verdict.tag.subject.len > 0) {
+		optional(b, "    before the subject: '", to->verdict.tag.subject);
+		buf_printf(b, "'\n");
+	}
+	while (rest.len > 0) {
+		size_t end = span_find(rest, '\r');
+
+		buf_printf(b, "    ");
+		buf_add(b, span_slice(rest, 0, end));
+		buf_byte(b, '\n');
+		rest = span_slice(rest, end + 2, rest.len);
+	}
+}
+
+static void
+print_recipient(struct buf *b, const struct scan_outcome *r, const struct scan_recipient *to)
 {
 	const struct verdict *v = &to->verdict;
 
@@ -90,19 +114,23 @@ print_recipient(struct buf *b, const struct scan_result *r, const struct scan_re
 	print_name(b, to);
 	buf_printf(b, ": %s", fate_name(v->fate));
 	optional(b, " in class ", v->quarantine);
-	if (v->fate == FATE_DEFER && v->rule->fate == FATE_ACCEPT)
+	if (v->fate == FATE_DEFER && v->rule->fate == FATE_ACCEPT && to->would_ask.len > 0)
+		buf_printf(b, " or accept, as scanners say");
+	else if (v->fate == FATE_DEFER && v->rule->fate == FATE_ACCEPT)
 		buf_printf(b, ", for a rule could not be decided");
 	else {
 		optional(b, " by rule ", v->rule->name);
 		print_decided(b, decider(r, to));
 	}
 	optional(b, "; reply ", v->reply);
+	optional(b, "; would ask ", to->would_ask);
 	buf_byte(b, '\n');
+	print_tag(b, to);
 	print_changes(b, v);
 }
 
 static void
-print_rule(struct buf *b, const struct scan_result *r, const struct scan_recipient *to,
+print_rule(struct buf *b, const struct scan_outcome *r, const struct scan_recipient *to,
     size_t i)
 {
 	const struct rule *rule = &r->policy->rules[i];
@@ -118,7 +146,7 @@ print_rule(struct buf *b, const struct scan_result *r, const struct scan_recipie
 }
 
 static void
-print_rules(struct buf *b, const struct scan_result *r)
+print_rules(struct buf *b, const struct scan_outcome *r)
 {
 	for (size_t i = 0; i < r->recipient_count; i++) {
 		const struct scan_recipient *to = &r->recipients[i];
@@ -180,7 +208,7 @@ print_group(struct buf *b, const char *title, const struct items *all, size_t mo
 }
 
 void
-scan_print(struct buf *b, const struct scan_result *r)
+scan_print(struct buf *b, const struct scan_outcome *r)
 {
 	const struct items *groups = r->findings.groups;
 
@@ -189,6 +217,8 @@ scan_print(struct buf *b, const struct scan_result *r)
 	    r->listener->name);
 	show(b, r->policy->name);
 	optional(b, "\n  the inspector was not locked down: ", r->missing);
+	if (r->unmarked)
+		buf_printf(b, "\n  fields of other filters would be removed");
 	buf_printf(b, "\n\nRecipients\n");
 	for (size_t i = 0; i < r->recipient_count; i++)
 		print_recipient(b, r, &r->recipients[i]);
@@ -244,6 +274,9 @@ json_value(struct buf *b, enum fact fact, const struct value *v)
 	case TYPE_SIZE:
 	case TYPE_TIME:
 		buf_printf(b, "%" PRId64, v->number);
+		break;
+	case TYPE_SCORE:
+		score_print(b, v->number);
 		break;
 	case TYPE_ENUM:
 		text_json(b, span_text(row->words[v->number]));
@@ -352,7 +385,7 @@ json_group(struct buf *b, enum fact_group g, const struct items *all)
 }
 
 static void
-json_rules(struct buf *b, const struct scan_result *r, const struct scan_recipient *to)
+json_rules(struct buf *b, const struct scan_outcome *r, const struct scan_recipient *to)
 {
 	json_key(b, "rules", false);
 	buf_byte(b, '[');
@@ -391,7 +424,7 @@ json_changes(struct buf *b, const struct verdict *v)
 }
 
 static void
-json_recipient(struct buf *b, const struct scan_result *r, const struct scan_recipient *to)
+json_recipient(struct buf *b, const struct scan_outcome *r, const struct scan_recipient *to)
 {
 	const struct verdict *v = &to->verdict;
 
@@ -405,15 +438,19 @@ json_recipient(struct buf *b, const struct scan_result *r, const struct scan_rec
 	json_text(b, "rule", v->rule->name, false);
 	json_text(b, "decided_by", decider(r, to), false);
 	json_truth(b, "undecided", v->unknown_met);
+	json_text(b, "would_ask", to->would_ask, false);
 	json_text(b, "quarantine", v->quarantine, false);
 	json_text(b, "reply", v->reply, false);
+	json_text(b, "tag_fields", to->fields, false);
+	json_text(b, "tag_subject", to->fields.len > 0 ? v->tag.subject : SPAN_NONE, false);
+	json_text(b, "tag_address", to->extended, false);
 	json_changes(b, v);
 	json_rules(b, r, to);
 	buf_byte(b, '}');
 }
 
 void
-scan_print_json(struct buf *b, const struct scan_result *r)
+scan_print_json(struct buf *b, const struct scan_outcome *r)
 {
 	buf_byte(b, '{');
 	json_text(b, "file", span_text(r->file), true);
@@ -421,6 +458,7 @@ scan_print_json(struct buf *b, const struct scan_result *r)
 	json_text(b, "listener", span_text(r->listener->name), false);
 	json_text(b, "policy", r->policy->name, false);
 	json_text(b, "not_locked_down", r->missing, false);
+	json_truth(b, "fields_removed", r->unmarked);
 	json_key(b, "recipients", false);
 	buf_byte(b, '[');
 	for (size_t i = 0; i < r->recipient_count; i++) {

@@ -13,9 +13,12 @@ struct scan_recipient {
 	bool           known;           /* false: no recipient was said */
 	struct verdict verdict;
 	struct span   *decided;         /* one a rule: what decided, printed; or empty */
+	struct span    would_ask;       /* names of the scanners that a daemon would ask */
+	struct span    fields;          /* of its tag, as tag_write gives them; or empty */
+	struct span    extended;        /* the address with the tag's extension; or empty */
 };
 
-struct scan_result {
+struct scan_outcome {
 	const char            *file;
 	const struct listener *listener;
 	const struct policy   *policy;
@@ -24,8 +27,9 @@ struct scan_result {
 	size_t                 recipient_count;
 	enum fate              strictest;
 	struct span            missing;         /* what the inspector could not lock down */
+	bool                   unmarked;        /* fields of other filters would be removed */
 };
 
-void scan_print(struct buf *, const struct scan_result *);
-void scan_print_json(struct buf *, const struct scan_result *);
+void scan_print(struct buf *, const struct scan_outcome *);
+void scan_print_json(struct buf *, const struct scan_outcome *);
 #endif

@@ -25,7 +25,7 @@ mail_client_find(struct mail_client *c, const struct session *s, const struct en
 	else if (!relay) {
 		c->has_address = true;
 		c->address = s->peer;
-		c->helo = smtp_server_helo(s->server);
+		c->helo = session_helo(s);
 	}
 	if (relay)
 		mail_client_walk(c, set, hops, hop_count,

@@ -1,5 +1,5 @@
 /*
- * clients.c - chains in a fixed table; an address without sessions has no entry.
+ * clients.c - chains in a fixed table; an address that has none has no entry.
  */
 #include "src/gateway/clients.h"
 #include "lib/base/arena.h"
@@ -17,6 +17,13 @@ clients_create(uint64_t seed)
 
 	t->seed = seed | 1;
 	return t;
+}
+
+void
+clients_destroy(struct client_table **t)
+{
+	free(*t);
+	*t = NULL;
 }
 
 static size_t

@@ -1,58 +1,9 @@
 /*
- * decide.c - facts together, rules walked for each recipient, variants made of the verdicts.
+ * decide.c - rules walked for each recipient, variants made of the verdicts.
  */
-#include "src/gateway/transaction.h"
+#include "src/gateway/tag.h"
 #include "lib/base/text.h"
 #include <stdio.h>
-
-/* --- facts --- */
-
-static void
-content_unknown(struct findings *f)
-{
-	for (int i = 0; i < FACT_COUNT; i++)
-		if (fact_row((enum fact)i)->stage == STAGE_CONTENT)
-			findings_set_unknown(f, (enum fact)i, "the inspector fails on this message");
-}
-
-static void
-message_facts(struct transaction *t)
-{
-	struct findings *f = &t->findings;
-
-	findings_set_text(f, FACT_LISTENER, span_text(t->door->listener->name));
-	envelope_facts_sender(f, t->envelope->sender, t->arena);
-	findings_set_number(f, FACT_RECIPIENT_COUNT, (int64_t)t->envelope->recipient_count);
-	findings_set_number(f, FACT_MESSAGE_SIZE, (int64_t)t->message.size);
-	findings_set_truth(f, FACT_MESSAGE_UNSCANNABLE, t->unscannable);
-	if (t->unscannable)
-		content_unknown(f);
-	else
-		findings_take_stage(f, &t->examined.findings, STAGE_CONTENT);
-	envelope_facts_client(f, &t->client);
-}
-
-/* --- loops --- */
-
-/* How often this very listener has had the mail, by the token in our Received. */
-static unsigned
-passes(const struct transaction *t)
-{
-	char token[300];
-	unsigned n = 0;
-
-	snprintf(token, sizeof token, "Sallyport %s", t->door->listener->name);
-	for (size_t i = 0; i < t->examined.hop_count; i++)
-		n += span_equal(t->examined.hops[i].by_comment, span_text(token)) &&
-		    span_equal_nocase(t->examined.hops[i].by, span_text(t->gateway->hostname));
-	return n;
-}
-
-static bool
-is_looping(const struct transaction *t)
-{
-	return t->examined.received_count > RECEIVED_LIMIT || passes(t) > LOOP_LIMIT;
-}
 
 /* --- verdicts --- */
 
@@ -113,6 +64,28 @@ rejection(struct transaction *t, struct span reply)
 	    (const char *)reply.ptr));
 }
 
+/* "451 4.7.1 clamd: no answer within 30 s, try again later", or what is not the fault of a
+   scanner. */
+static struct span
+deferral(struct transaction *t, const struct fate_row *row)
+{
+	const struct settings *s = t->snapshot->settings;
+	const char *who = "the message";
+	struct span why = SPAN_LIT("could not be examined");
+
+	if (row->blamed == BLAMES_RULE)
+		return span_text(arena_printf(t->arena,
+		    "451 4.7.1 Deferred by rule %.*s, try again later",
+		    (int)row->verdict.rule->name.len,
+		    (const char *)row->verdict.rule->name.ptr));
+	if (row->blamed < s->scanner_count) {
+		who = s->scanners[row->blamed].name;
+		why = scan_failure(t, row->blamed);
+	}
+	return span_text(arena_printf(t->arena, "451 4.7.1 %s: %.*s, try again later", who,
+	    (int)(why.len < 200 ? why.len : 200), (const char *)why.ptr));
+}
+
 static void
 apply_verdict(struct transaction *t, struct fate_row *row)
 {
@@ -128,10 +101,12 @@ apply_verdict(struct transaction *t, struct fate_row *row)
 		row->outcome = OUTCOME_DISCARDED;
 		row->reply = SPAN_LIT("250 2.7.0 Ok, discarded");
 		break;
+	case FATE_HOLD:
+		row->quarantine = SPAN_LIT("hold");
+		row->reply = deferral(t, row);
+		break;
 	case FATE_DEFER:
-		row->reply = span_text(arena_printf(t->arena,
-		    "451 4.7.1 Deferred by rule %.*s, try again later",
-		    (int)v->rule->name.len, (const char *)v->rule->name.ptr));
+		row->reply = deferral(t, row);
 		break;
 	case FATE_REJECT:
 		row->reply = rejection(t, v->reply);
@@ -139,11 +114,18 @@ apply_verdict(struct transaction *t, struct fate_row *row)
 	}
 }
 
-/* A check failed, and no rule that fired says what then: not accepted. */
-static bool
-unseen(const struct transaction *t, const struct verdict *v)
+/* An accept is replaced where a check has failed that could have prevented it. */
+static void
+judge_failures(struct transaction *t, struct fate_row *row)
 {
-	return v->unknown_met || (t->unscannable && v->fact != FACT_MESSAGE_UNSCANNABLE);
+	struct on_failure_verdict o = policy_on_failure(&row->verdict, t->snapshot->settings,
+	    &t->failures);
+
+	row->blamed = o.fate == row->verdict.fate ? BLAMES_RULE : o.scanner;
+	row->missing = o.missing;
+	row->verdict.fate = o.fate;
+	if (o.fate == FATE_HOLD && t->session->held != NULL)
+		row->verdict.fate = FATE_DEFER;         /* as it is: it stays held */
 }
 
 static void
@@ -156,8 +138,8 @@ evaluate(struct transaction *t, struct policy_walk *walk, size_t i)
 	envelope_facts_recipient(&t->findings, t->snapshot->settings, row->recipient->address,
 	    t->arena);
 	policy_walk_recipient(walk, t->arena, &row->verdict);
-	if (row->verdict.fate == FATE_ACCEPT && unseen(t, &row->verdict))
-		row->verdict.fate = FATE_DEFER;
+	judge_failures(t, row);
+	row->extended = tag_recipient(t, row);
 	count_rules(t, &row->verdict);
 	number_walk(t, i);
 	apply_verdict(t, row);
@@ -166,25 +148,29 @@ evaluate(struct transaction *t, struct policy_walk *walk, size_t i)
 /* --- variants --- */
 
 static struct variant *
-variant_for(struct transaction *t, const struct verdict *v)
+variant_for(struct transaction *t, const struct verdict *v, uint64_t missing)
 {
 	struct variant *strictest = NULL;
 
 	for (size_t i = 0; i < t->variant_count; i++) {
 		struct variant *have = &t->variants[i];
 
-		if (verdict_same_changes(have->verdict, v))
+		if (have->missing == missing && verdict_same_changes(have->verdict, v))
 			return have;
-		if (strictest == NULL ||
-		    have->verdict->change_count > strictest->verdict->change_count)
+		if (strictest == NULL || tag_is_stricter(have->verdict, strictest->verdict))
 			strictest = have;
 	}
-	if (t->variant_count == VARIANTS)
+	if (t->variant_count == VARIANTS) {
+		/* Nobody who is to be marked goes without: the strictest of all. */
+		if (tag_is_stricter(v, strictest->verdict))
+			strictest->verdict = v;
 		return strictest;
+	}
 	struct variant *new = &t->variants[t->variant_count++];
 
 	new->transaction = t;
 	new->verdict = v;
+	new->missing = missing;
 	new->rows = arena_array(t->arena, size_t, t->envelope->recipient_count);
 	return new;
 }
@@ -202,17 +188,12 @@ make_variants(struct transaction *t)
 	t->variants = arena_array(t->arena, struct variant, VARIANTS);
 	for (size_t i = 0; i < t->envelope->recipient_count; i++)
 		if (wants_delivery(&t->rows[i])) {
-			struct variant *v = variant_for(t, &t->rows[i].verdict);
+			struct variant *v = variant_for(t, &t->rows[i].verdict,
+			    t->rows[i].missing);
 
+			v->missing |= t->rows[i].missing;
 			v->rows[v->row_count++] = i;
 		}
-}
-
-static void
-find_client(struct transaction *t)
-{
-	mail_client_find(&t->client, t->session, t->envelope, t->examined.hops,
-	    t->examined.hop_count);
 }
 
 /* SMTP has one reply: a recipient to be deferred defers all of them. */
@@ -258,13 +239,6 @@ begin_decide(struct transaction *t)
 	const struct fate_row *deferred;
 	struct policy_walk walk;
 
-	find_client(t);
-	message_facts(t);
-	if (is_looping(t)) {
-		count(t->gateway, COUNTER_LOOPS);
-		transaction_end(t, OUTCOME_REJECTED, "554 5.4.6 Mail loops: too many hops");
-		return;
-	}
 	policy_walk_begin(&walk, t->door->policy, &t->findings, t->arena);
 	for (size_t i = 0; i < t->envelope->recipient_count; i++)
 		evaluate(t, &walk, i);
@@ -287,15 +261,10 @@ begin_decide(struct transaction *t)
 static size_t
 put_request(struct transaction *t, const struct verdict *v)
 {
-	struct packet_rewrite request = { .size = t->message.size, .header_limit = 1u << 20,
-	    .change_count = v->change_count };
+	struct packet_rewrite request = { .size = t->message.size, .header_limit = 1u << 20 };
 	struct pack p;
 
-	request.changes = arena_array(t->arena, struct packet_change, v->change_count);
-	for (size_t i = 0; i < v->change_count; i++)
-		request.changes[i] = (struct packet_change){
-		    .remove = v->changes[i]->kind == CHANGE_REMOVE,
-		    .name = v->changes[i]->name, .value = v->changes[i]->value };
+	tag_fill_request(t, v, &request);
 	t->job.packet = arena_alloc(t->arena, PACKET_BYTES);
 	p = packet_begin(t->job.packet, PACKET_REWRITE, 0);
 	packet_put_rewrite(&p, &request);
@@ -345,14 +314,14 @@ rewritten(struct job *j, enum status st, enum packet_type type, struct unpack bo
 		transaction_defer(t, "451 4.3.0 The message could not be rewritten");
 }
 
-/* One variant after the other; those without changes need none. */
+/* One variant after the other; those that only get fields on top need none. */
 void
 begin_rewrite(struct transaction *t)
 {
 	struct error err;
 
 	while (t->current < t->variant_count &&
-	    t->variants[t->current].verdict->change_count == 0)
+	    !tag_needs_edits(t, t->variants[t->current].verdict))
 		t->current++;
 	if (t->current == t->variant_count) {
 		transaction_next(t);

@@ -7,7 +7,7 @@
  * taken, nothing to keep or to notify - sends body and end in one go.  With LMTP each
  * recipient hears its own outcome, so every variant goes through on its own.
  */
-#include "src/gateway/transaction.h"
+#include "src/gateway/tag.h"
 #include "lib/base/text.h"
 #include "lib/notice/dsn.h"
 #include "sys/net.h"
@@ -242,8 +242,7 @@ transaction_xforward(const struct transaction *t)
 	return (struct xforward){ .given = true,
 	    .addr = span_text(arena_text(t->arena, span_text(text))),
 	    .port = span_text(arena_printf(t->arena, "%u", s->peer_port)),
-	    .proto = span_text(smtp_server_with(s->server)),
-	    .helo = smtp_server_helo(s->server) };
+	    .proto = session_with(s), .helo = session_helo(s) };
 }
 
 static bool
@@ -267,11 +266,17 @@ fill_delivery(struct variant *v)
 	d->listener = t->door->listener;
 	d->message = &t->message;
 	d->data = &t->data;
-	d->transaction = (struct client_transaction){ .envelope = t->envelope,
+	d->transaction = (struct client_transaction){ .envelope = tag_envelope(v),
 	    .recipients = list, .recipient_count = v->row_count,
 	    .smtputf8 = needs_utf8(t), .xforward = transaction_xforward(t),
 	    .arena = t->arena };
 	edit_add(&d->edits, 0, 0, received_field(t, v));
+	struct span scanned = scanned_fields(t, v), added = tag_fields(t, v->verdict);
+
+	if (scanned.len > 0)
+		edit_add(&d->edits, 0, 0, scanned);
+	if (added.len > 0)
+		edit_add(&d->edits, 0, 0, added);
 	for (size_t i = 0; i < v->changes.count; i++) {
 		const struct edit *e = &v->changes.items[i];
 
@@ -360,7 +365,8 @@ variant_envelope(const struct variant *v)
 	e.recipients = arena_array(t->arena, struct recipient, v->row_count);
 	e.recipient_count = e.recipient_cap = v->row_count;
 	for (size_t i = 0; i < v->row_count; i++)
-		e.recipients[i] = *t->rows[v->rows[i]].recipient;
+		e.recipients[i] =
+		    v->delivery.transaction.envelope->recipients[v->rows[i]];
 	return e;
 }
 

@@ -47,7 +47,8 @@ examined(struct job *j, enum status st, enum packet_type type, struct unpack bod
 void
 begin_examine(struct transaction *t)
 {
-	struct packet_examine request = { t->message.size, HEADER_LIMIT, t->door->digs };
+	struct packet_examine request = { t->message.size, HEADER_LIMIT, t->door->wishes,
+		t->envelope->smtputf8 };
 	struct pack p;
 	struct error err;
 

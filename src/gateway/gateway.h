@@ -50,7 +50,9 @@ static inline bool link_empty(const struct link *l) { return l->next == l; }
 struct door {
 	const struct listener *listener;
 	const struct policy   *policy;
-	bool                   digs;    /* its rules ask for what is in messages */
+	unsigned               wishes;  /* what its rules need to know of messages */
+	uint64_t               scanners;        /* that tell what its rules name, a bit each */
+	bool                   per_recipient;   /* some rule of it differs per recipient */
 	struct hop_pool       *pool;    /* NULL: peer: or maildir: */
 };
 
@@ -66,6 +68,9 @@ struct snapshot {
 	const struct settings   *settings;
 	const struct policy_set *policies;
 	struct door       *doors;       /* one a listener, in the settings' order */
+	struct scanner_pool **pools;    /* one a scanner, likewise; held */
+	struct command_rules *commands; /* likewise, for those that are commands */
+	struct gateway    *gateway;
 	struct counters   *counters;
 	size_t             counters_bytes;
 	void              *bundle;
@@ -104,7 +109,10 @@ struct gateway {
 	struct client_table *clients;   /* sessions an address */
 
 	struct inspectors *inspectors;
+	struct scanners   *scanners;
+	struct runners    *runners;
 	struct storelink  *store;
+	struct held       *held;
 	const struct ledger_page *ledger;
 
 	struct link        pools;

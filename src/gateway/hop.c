@@ -611,18 +611,18 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 /* --- deliveries --- */
 
 static struct connection *
-connection_create(struct hop_pool *p, size_t endpoint, int fd, const struct listener *l)
+connection_create(struct hop_pool *p, size_t endpoint, int fd, const struct listener *l,
+    const char *helo)
 {
 	struct connection *c = must_alloc(sizeof *c);
 
 	*c = (struct connection){ .pool = p, .fd = fd, .endpoint = endpoint,
 	    .since = now_ms(), .cache_idle = l->cache_idle, .cache_count = l->cache_count };
-	c->client = smtp_client_create(p->gateway->hostname, p->lmtp);
+	c->client = smtp_client_create(helo, p->lmtp);
 	link_init(&c->idle);
 	link_add(&p->connections, &c->link);
 	event_assign(&c->readable, p->gateway->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, p->gateway->base, fd, EV_WRITE, on_writable, c);
-	count(p->gateway, COUNTER_NEXT_HOP_CONNECTIONS);
 	return c;
 }
 
@@ -687,8 +687,10 @@ open_connection(struct delivery *d)
 		try_next(d);
 		return;
 	}
-	struct connection *c = connection_create(p, endpoint, fd, d->listener);
+	struct connection *c = connection_create(p, endpoint, fd, d->listener,
+	    p->gateway->hostname);
 
+	count(p->gateway, COUNTER_NEXT_HOP_CONNECTIONS);
 	attach(d, c);
 	c->connecting = st == ST_MORE;
 	if (c->connecting)
@@ -723,6 +725,30 @@ delivery_begin(struct delivery *d)
 	attach(d, c);
 	take_delivery(c);
 	connection_flush(c);
+}
+
+/* The pool of connections that lead to no next hop: it has no endpoints. */
+static struct hop_pool *
+own_pool(struct gateway *g)
+{
+	static const struct listener own = {
+	    .next_hop = { .kind = HOP_LMTP, .text = "held mail" } };
+
+	return hop_pool_get(g, &own, NULL);
+}
+
+void
+delivery_begin_on(struct delivery *d, int fd, const char *helo)
+{
+	assert(d->state == DELIVERY_IDLE);
+	d->state = DELIVERY_CONNECTING;
+	d->pool = own_pool(d->gateway);
+	struct connection *c = connection_create(d->pool, 0, fd, d->listener, helo);
+
+	d->connection = c;
+	c->delivery = d;
+	snprintf(d->endpoint, sizeof d->endpoint, "%s", d->pool->key);
+	connection_opened(c);
 }
 
 /* Where the dots are is known for the first DOT_KEPT lines; see stuff_some for more. */

@@ -59,6 +59,9 @@ struct hop_pool *hop_pool_get(struct gateway *, const struct listener *,
 const struct client_offers *hop_pool_offers(const struct hop_pool *);
 
 void delivery_begin(struct delivery *);
+/* On a connected socket, which it takes, instead of the pool's; in LMTP, with this name for
+   LHLO.  The connection is closed at the end; `pool' is set here. */
+void delivery_begin_on(struct delivery *, int fd, const char *helo);
 void delivery_send(struct delivery *, bool last);
 void delivery_commit(struct delivery *);
 /* No callback follows.  Any state; nothing is delivered unless commit had begun. */

@@ -101,6 +101,25 @@ keep_failed(struct transaction *t, struct span why)
 	begin_keep(t);
 }
 
+/* "451 4.7.1 clamd: no answer, try again later" is what it would have been; the reply has
+   why, for the record's sake. */
+static const char *
+hold(struct transaction *t, const struct fate_row *row)
+{
+	struct span why = row->reply, later = SPAN_LIT(", try again later");
+	struct span before = SPAN_LIT("451 4.7.1 ");
+
+	if (span_starts_nocase(why, before))
+		why = span_slice(why, before.len, why.len);
+	if (why.len > later.len &&
+	    span_equal(span_slice(why, why.len - later.len, why.len), later))
+		why.len -= later.len;
+	log_event(&t->gateway->log, EVENT_HELD, LOG_IS_NOTICE, "id", t->id, "did", "held",
+	    "problem", arena_text(t->arena, why), NULL);
+	return arena_printf(t->arena, "250 2.0.0 Ok, held for later examination: %.*s",
+	    (int)why.len, (const char *)why.ptr);
+}
+
 static void
 kept(struct store_request *r, enum status st, struct unpack body, struct error *err)
 {
@@ -115,7 +134,10 @@ kept(struct store_request *r, enum status st, struct unpack body, struct error *
 		keep_failed(t, answer.text);
 		return;
 	}
-	class_done(t, next_kept(t)->quarantine, OUTCOME_QUARANTINED,
+	const struct fate_row *row = next_kept(t);
+
+	class_done(t, row->quarantine, OUTCOME_QUARANTINED,
+	    row->verdict.fate == FATE_HOLD ? hold(t, row) :
 	    t->door->listener->queue == QUEUE_AFTER ? "250 2.7.0 Ok, quarantined" :
 	    "250 2.0.0 Ok");
 	begin_keep(t);
@@ -135,6 +157,22 @@ class_envelope(struct transaction *t, struct span class)
 	return e;
 }
 
+/* For whoever lets it come again: so that it is as if the client did. */
+static void
+fill_session(struct transaction *t, struct packet_quarantine *q)
+{
+	const struct session *s = t->session;
+	char peer[ADDRESS_TEXT_BYTES];
+
+	q->helo = session_helo(s);
+	q->with = session_with(s);
+	if (!s->has_peer)
+		return;
+	address_text(peer, &s->peer);
+	q->peer = span_text(arena_text(t->arena, span_text(peer)));
+	q->port = span_text(arena_printf(t->arena, "%u", s->peer_port));
+}
+
 static void
 keep_class(struct transaction *t, const struct fate_row *first)
 {
@@ -150,6 +188,7 @@ keep_class(struct transaction *t, const struct fate_row *first)
 	if (t->client.has_address)
 		address_text(client, &t->client.address);
 	q.client = span_text(client);
+	fill_session(t, &q);
 	packet_put_quarantine(&p, &q);
 	t->request.done = kept;
 	if (storelink_send(t->gateway->store, &p, t->message.fd, &t->request, &err) != ST_OK)

@@ -2,8 +2,11 @@
  * main.c - sallyport-gateway: wired by the master, then one loop until it is drained.
  */
 #include "src/gateway/clients.h"
+#include "src/gateway/held.h"
 #include "src/gateway/hop.h"
 #include "src/gateway/inspect.h"
+#include "src/gateway/runlink.h"
+#include "src/gateway/scanner.h"
 #include "src/gateway/session.h"
 #include "src/gateway/storelink.h"
 #include "src/gateway/transaction.h"
@@ -79,6 +82,7 @@ on_burial(evutil_socket_t fd, short what, void *arg)
 	struct gateway *g = arg;
 
 	hop_bury(g);
+	scanners_bury(g->scanners);
 	transaction_bury(g);
 	session_bury(g);
 }
@@ -97,7 +101,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	look_at_disk(g);
 	session_tick(g);
 	hop_tick(g);
+	scanners_tick(g->scanners);
 	storelink_tick(g->store);
+	held_tick(g->held);
 	gateway_check_drained(g);
 }
 
@@ -123,7 +129,8 @@ gateway_check_drained(struct gateway *g)
 {
 	if (!g->draining || g->session_count > 0 || !link_empty(&g->dead_sessions))
 		return;
-	if (storelink_is_up(g->store) && storelink_waiting(g->store) > 0)
+	if (storelink_is_up(g->store) &&
+	    (storelink_waiting(g->store) > 0 || !held_is_idle(g->held)))
 		return;                 /* looked at again in a second */
 	tell_master(g, PACKET_DRAINED, NULL);
 	event_base_loopbreak(g->base);
@@ -138,6 +145,7 @@ drain(struct gateway *g)
 	ports_close(g, UINT32_MAX);
 	sessions_drain(g);
 	hop_close_idle(g);
+	scanners_close_idle(g->scanners);
 	gateway_check_drained(g);
 }
 
@@ -204,6 +212,7 @@ take_reload(struct gateway *g, struct unpack *body, const int *fds, size_t count
 	g->snapshot = next;
 	g->counters = next->counters;
 	g->counters->values[GAUGE_SESSIONS] = g->session_count;
+	held_wake(g->held);
 }
 
 static void
@@ -231,6 +240,8 @@ take_link(struct gateway *g, struct unpack *body, const int *fds, size_t count)
 		inspectors_link(g->inspectors, &link, fds[0]);
 	else if (link.kind == PROCESS_STORE)
 		storelink_connect(g->store, fds[0]);
+	else if (link.kind == PROCESS_RUNNER)
+		runners_link(g->runners, &link, fds[0]);
 	else
 		promise_broken(g, "LINK to a process that is none of ours");
 }
@@ -240,7 +251,7 @@ static void
 take_start(struct gateway *g)
 {
 	const struct settings *s = g->snapshot->settings;
-	struct sandbox_path spool = { s->spool_directory, true };
+	struct sandbox_path spool = { .path = s->spool_directory, .writable = true };
 	struct sandbox box = { .profile = SANDBOX_GATEWAY, .paths = &spool, .path_count = 1,
 	    .required = s->sandbox == SANDBOX_REQUIRED };
 	struct buf missing = { 0 };
@@ -359,7 +370,10 @@ gateway_create(void)
 	g->record_buffer = must_alloc(RECORD_BYTES);
 	g->clients = clients_create(g->id_unique);
 	g->inspectors = inspectors_create(g);
+	g->scanners = scanners_create(g);
+	g->runners = runners_create(g);
 	g->store = storelink_create(g);
+	g->held = held_create(g);
 	return g;
 }
 

@@ -1,7 +1,8 @@
 /*
  * outcome.c - the last stage: what the client is told, the log line, the record.
  */
-#include "src/gateway/transaction.h"
+#include "src/gateway/held.h"
+#include "src/gateway/tag.h"
 #include "lib/base/text.h"
 #include <stdio.h>
 
@@ -104,6 +105,15 @@ rule_of(const struct fate_row *row)
 	return row->verdict.rule != NULL ? row->verdict.rule->name : SPAN_NONE;
 }
 
+/* <amy@example.org>=<amy+spam@example.org> */
+static void
+log_extended(struct buf *b, struct span address)
+{
+	buf_add(b, SPAN_LIT("=<"));
+	buf_add(b, span_slice(address, 0, address.len < 256 ? address.len : 256));
+	buf_byte(b, '>');
+}
+
 static void
 log_recipient(struct log_line *line, const struct fate_row *row)
 {
@@ -112,13 +122,28 @@ log_recipient(struct log_line *line, const struct fate_row *row)
 	buf_byte(&b, '<');
 	buf_add(&b, span_slice(row->recipient->address, 0,
 	    row->recipient->address.len < 256 ? row->recipient->address.len : 256));
-	buf_printf(&b, ">:%s", outcome_name(row->outcome));
+	buf_byte(&b, '>');
+	if (row->extended.len > 0)
+		log_extended(&b, row->extended);
+	buf_printf(&b, ":%s", outcome_name(row->outcome));
 	if (row->quarantine.len > 0 && row->outcome == OUTCOME_QUARANTINED)
 		buf_printf(&b, "/%.*s", (int)row->quarantine.len,
 		    (const char *)row->quarantine.ptr);
 	buf_printf(&b, ":%.*s", (int)rule_of(row).len, (const char *)rule_of(row).ptr);
 	log_text(line, "to", buf_span(&b));
 	buf_free(&b);
+}
+
+/* Scanners without whose answers somebody got it. */
+static uint64_t
+missing_for_any(const struct transaction *t)
+{
+	uint64_t missing = 0;
+
+	for (size_t i = 0; i < t->envelope->recipient_count; i++)
+		if (t->rows[i].outcome == OUTCOME_DELIVERED)
+			missing |= t->rows[i].missing;
+	return missing;
 }
 
 #define LOGGED_RECIPIENTS 50
@@ -136,6 +161,8 @@ log_mail(struct transaction *t, const char *reply)
 		address_text(client, &t->client.address);
 	log_begin(&line, &t->gateway->log, EVENT_MAIL, LOG_IS_INFO);
 	log_word(&line, "id", t->id);
+	if (t->session->held != NULL)
+		log_word(&line, "held-as", t->session->held->id);
 	log_word(&line, "listener", t->door->listener->name);
 	log_word(&line, "client", client);
 	log_text(&line, "qid", t->envelope->xforward.ident);
@@ -145,9 +172,12 @@ log_mail(struct transaction *t, const char *reply)
 		log_recipient(&line, &t->rows[logged++]);
 	if (n > logged)
 		log_number(&line, "more-recipients", n - logged);
+	if (missing_for_any(t) != 0)
+		log_text(&line, "unscanned", unscanned_text(t, missing_for_any(t)));
 	log_number(&line, "size", t->message.size);
 	log_number(&line, "collect-ms", t->stage_us[RECORD_COLLECT] / 1000);
 	log_number(&line, "examine-ms", t->stage_us[RECORD_EXAMINE] / 1000);
+	log_number(&line, "scan-ms", t->stage_us[RECORD_SCAN] / 1000);
 	log_number(&line, "decide-ms", t->stage_us[RECORD_DECIDE] / 1000);
 	log_number(&line, "deliver-ms", t->stage_us[RECORD_DELIVER] / 1000);
 	log_text(&line, "reply", t->session->gone ? SPAN_LIT("none: client left") :
@@ -210,30 +240,27 @@ record_walks(struct transaction *t, struct record *r)
 	}
 }
 
-static void
-record_changes(struct transaction *t, struct record *r)
-{
-	const struct verdict *v = t->variant_count > 0 ? t->variants[0].verdict : NULL;
-
-	if (v == NULL || v->change_count == 0)
-		return;
-	r->changes = arena_array(t->arena, struct span, v->change_count);
-	for (size_t i = 0; i < v->change_count; i++) {
-		const struct change *c = v->changes[i];
-
-		r->changes[r->change_count++] = span_text(arena_printf(t->arena,
-		    c->kind == CHANGE_ADD ? "header add %.*s: %.*s" : "header remove %.*s",
-		    (int)c->name.len, (const char *)c->name.ptr, (int)c->value.len,
-		    (const char *)c->value.ptr));
-	}
-}
-
 static struct span
 known_text(const struct transaction *t, enum fact f)
 {
 	const struct value *v = &t->findings.values[f];
 
 	return v->state == FACT_KNOWN ? v->text : SPAN_NONE;
+}
+
+/* The first of the findings: so it is never cut. */
+static void
+record_held(struct transaction *t, struct record *r)
+{
+	struct record_finding *list = arena_array(t->arena, struct record_finding,
+	    r->finding_count + 1);
+
+	list[0] = (struct record_finding){ .name = SPAN_LIT(RECORD_HELD_AS),
+	    .value = span_text(t->session->held->id), .state = FACT_KNOWN };
+	if (r->finding_count > 0)
+		memcpy(list + 1, r->findings, r->finding_count * sizeof *list);
+	r->findings = list;
+	r->finding_count++;
 }
 
 static void
@@ -250,7 +277,7 @@ fill_record(struct transaction *t, struct record *r, const char *reply)
 	    .client_address = span_text(arena_text(t->arena, span_text(client))),
 	    .client_name = t->client.name, .client_helo = t->client.helo,
 	    .client_queue_id = t->envelope->xforward.ident,
-	    .protocol = span_text(smtp_server_with(t->session->server)),
+	    .protocol = session_with(t->session),
 	    .sender = t->envelope->sender, .size = t->message.size,
 	    .message_id = known_text(t, FACT_HEADER_MESSAGE_ID),
 	    .subject = known_text(t, FACT_HEADER_SUBJECT), .reply = span_text(reply) };
@@ -262,8 +289,10 @@ fill_record(struct transaction *t, struct record *r, const char *reply)
 	findings_set_absent(&t->findings, FACT_RECIPIENT_DOMAIN);
 	findings_set_absent(&t->findings, FACT_RECIPIENT_LOCAL);
 	record_findings(r, &t->findings, t->arena);
+	if (t->session->held != NULL)
+		record_held(t, r);
 	record_walks(t, r);
-	record_changes(t, r);
+	tag_record(t, r);
 }
 
 static void
@@ -292,9 +321,19 @@ count_outcomes(struct transaction *t)
 		[OUTCOME_ALREADY] = COUNTER_ALREADY,
 	};
 
-	for (size_t i = 0; i < t->envelope->recipient_count; i++)
-		if (t->rows[i].outcome != OUTCOME_NONE)
-			count(t->gateway, counters[t->rows[i].outcome]);
+	for (size_t i = 0; i < t->envelope->recipient_count; i++) {
+		const struct fate_row *row = &t->rows[i];
+
+		/* One that stays held was told to no client. */
+		if (t->session->held != NULL && row->outcome == OUTCOME_DEFERRED)
+			continue;
+		if (row->outcome != OUTCOME_NONE)
+			count(t->gateway, counters[row->outcome]);
+		if (row->outcome == OUTCOME_QUARANTINED && row->verdict.fate == FATE_HOLD)
+			count(t->gateway, COUNTER_HELD);
+		if (row->outcome == OUTCOME_DELIVERED && row->missing != 0)
+			count(t->gateway, COUNTER_UNSCANNED);
+	}
 }
 
 void
@@ -304,9 +343,12 @@ begin_over(struct transaction *t)
 	size_t n;
 
 	settle_rest(t);
+	if (t->session->held != NULL)
+		held_settle(t);
 	replies = make_replies(t, &n);
 	count_outcomes(t);
 	log_mail(t, t->lmtp && n > 1 ? "one a recipient" : replies[0]);
-	write_record(t, t->lmtp && n > 1 ? "one a recipient" : replies[0]);
+	if (t->session->held == NULL || held_is_news(t))
+		write_record(t, t->lmtp && n > 1 ? "one a recipient" : replies[0]);
 	session_answer(t->session, replies, n);
 }

@@ -37,7 +37,9 @@ session_close(struct session *s)
 	event_del(&s->readable);
 	event_del(&s->writable);
 	close(s->fd);
-	if (s->has_peer)
+	if (s->held != NULL)
+		s->held->over(s->held);
+	else if (s->has_peer)
 		clients_leave(s->gateway->clients, &s->peer);
 	s->gateway->session_count--;
 	s->gateway->counters->values[GAUGE_SESSIONS] = s->gateway->session_count;
@@ -69,6 +71,7 @@ session_gone(struct session *s)
 	if (s->transaction != NULL && transaction_is_working(s->transaction)) {
 		event_del(&s->readable);
 		event_del(&s->writable);
+		transaction_leave(s->transaction);
 		return;
 	}
 	transaction_destroy(&s->transaction);
@@ -144,6 +147,20 @@ session_hangup(struct session *s, const char *reply)
 
 /* --- what the server core says --- */
 
+#define HELD_COMMAND_BYTES 65536u
+
+/* It was taken once.  Each recipient hears its own reply: one that is put off for days must
+   not keep the others waiting. */
+static void
+configure_held(struct smtp_server_config *c)
+{
+	c->protocol = SERVER_LMTP;
+	c->repair = c->xforward = c->dsn = c->smtputf8 = true;
+	c->size_offer = c->size_limit = c->recipient_limit = c->line_limit = 0;
+	c->error_limit = 0;
+	c->command_limit = HELD_COMMAND_BYTES;
+}
+
 /* SIZE, DSN and SMTPUTF8 are offered as the next hop last did; unasked, all are. */
 static void
 session_configure(struct session *s)
@@ -171,6 +188,20 @@ session_configure(struct session *s)
 	    .line_limit = l->line_limit,
 	    .error_limit = l->error_limit,
 	};
+	if (s->held != NULL)
+		configure_held(&s->config);
+}
+
+struct span
+session_helo(const struct session *s)
+{
+	return s->held != NULL ? s->held->helo : smtp_server_helo(s->server);
+}
+
+struct span
+session_with(const struct session *s)
+{
+	return s->held != NULL ? s->held->with : span_text(smtp_server_with(s->server));
 }
 
 static bool
@@ -371,30 +402,58 @@ refuse_connection(struct gateway *g, int fd, const char *reply)
 	close(fd);
 }
 
+static struct session *
+session_new(struct gateway *g, int fd, unsigned listener)
+{
+	struct session *s = must_alloc(sizeof *s);
+
+	*s = (struct session){ .gateway = g, .fd = fd, .listener = listener };
+	s->snapshot = snapshot_hold(g->snapshot);
+	s->began = s->since = now_ms();
+	return s;
+}
+
+static void
+session_start(struct session *s)
+{
+	struct gateway *g = s->gateway;
+
+	s->trusted = is_client(s);
+	session_configure(s);
+	s->server = smtp_server_create(&s->config);
+	event_assign(&s->readable, g->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+	event_assign(&s->writable, g->base, s->fd, EV_WRITE, on_writable, s);
+	event_add(&s->readable, NULL);
+	link_add(&g->sessions, &s->link);
+	g->session_count++;
+	g->counters->values[GAUGE_SESSIONS] = g->session_count;
+	session_flush(s);
+}
+
 static void
 session_create(struct port *p, int fd)
 {
 	struct gateway *g = p->gateway;
-	struct session *s = must_alloc(sizeof *s);
+	struct session *s = session_new(g, fd, p->listener);
 
-	*s = (struct session){ .gateway = g, .fd = fd, .listener = p->listener };
-	s->snapshot = snapshot_hold(g->snapshot);
-	s->began = s->since = now_ms();
 	s->has_peer = net_peer(fd, &s->peer, &s->peer_port);
 	net_local(fd, &s->local, &s->local_port);
-	s->trusted = is_client(s);
-	session_configure(s);
-	s->server = smtp_server_create(&s->config);
-	event_assign(&s->readable, g->base, fd, EV_READ | EV_PERSIST, on_readable, s);
-	event_assign(&s->writable, g->base, fd, EV_WRITE, on_writable, s);
-	event_add(&s->readable, NULL);
-	link_add(&g->sessions, &s->link);
-	g->session_count++;
 	if (s->has_peer)
 		clients_enter(g->clients, &s->peer);
 	count(g, COUNTER_SESSIONS);
-	g->counters->values[GAUGE_SESSIONS] = g->session_count;
-	session_flush(s);
+	session_start(s);
+}
+
+void
+session_begin_held(struct gateway *g, int fd, unsigned listener, struct origin *o)
+{
+	struct session *s = session_new(g, fd, listener);
+
+	s->held = o;
+	s->has_peer = o->has_peer;
+	s->peer = o->peer;
+	s->peer_port = o->peer_port;
+	session_start(s);
 }
 
 static void

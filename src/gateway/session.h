@@ -14,6 +14,17 @@
 
 struct transaction;
 
+/* The session in which a held mail comes again: what the first one was like. */
+struct origin {
+	const char     *id;             /* of the record of the first try */
+	uint64_t        arrived;
+	struct span     helo, with;
+	bool            has_peer;
+	struct address  peer;
+	uint16_t        peer_port;
+	void          (*over)(struct origin *);         /* the session is closed */
+};
+
 struct session {
 	struct link         link;
 	struct gateway     *gateway;
@@ -31,6 +42,7 @@ struct session {
 	bool                closing, dead, feeding, blocked;
 	struct buf          pending;
 	struct transaction *transaction;
+	struct origin      *held;               /* NULL: it is a client's own */
 	uint64_t            began, since;       /* ms: accepted; last byte in or out */
 	uint64_t            data_began, data_bytes;
 };
@@ -45,6 +57,12 @@ session_door(const struct session *s)
 {
 	return &s->snapshot->doors[s->listener];
 }
+
+/* On a connected socket, which it takes; listener: index in the newest snapshot's doors. */
+void session_begin_held(struct gateway *, int fd, unsigned listener, struct origin *);
+/* As the client said it, and what it spoke: ESMTP, LMTP ... */
+struct span session_helo(const struct session *);
+struct span session_with(const struct session *);
 
 /* The replies of a transaction: one, or (LMTP) one a recipient in order. */
 void session_answer(struct session *, const char *const *replies, size_t count);

@@ -14,6 +14,7 @@ struct batch { struct batch *next; size_t len, rows; uint8_t bytes[]; };
 struct storelink {
 	struct gateway *gateway;
 	int             fd;             /* -1: down */
+	int             came;           /* with the answer under way; -1: none */
 	struct event    readable, writable;
 	uint32_t        serial;
 	struct link     pending;
@@ -67,7 +68,7 @@ take_answer(struct storelink *s, struct span packet)
 	uint32_t serial;
 	enum packet_type type = packet_open(packet, &serial, &body);
 
-	if (type != PACKET_STORED && type != PACKET_LEDGER) {
+	if (type != PACKET_STORED && type != PACKET_LEDGER && type != PACKET_HELD) {
 		link_down(s);
 		return;
 	}
@@ -81,16 +82,28 @@ take_answer(struct storelink *s, struct span packet)
 	}
 }
 
+int
+storelink_descriptor(struct storelink *s)
+{
+	int fd = s->came;
+
+	s->came = -1;
+	return fd;
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct storelink *s = arg;
 	size_t len, fds;
-	int none[1];
+	int came[1];
 
-	switch (ipc_receive(s->fd, s->in, sizeof s->in, &len, none, 0, &fds)) {
+	switch (ipc_receive(s->fd, s->in, sizeof s->in, &len, came, 1, &fds)) {
 	case IPC_OK:
+		s->came = fds > 0 ? came[0] : -1;
 		take_answer(s, (struct span){ s->in, len });
+		if (s->came >= 0)
+			close(storelink_descriptor(s));
 		break;
 	case IPC_AGAIN:
 		break;
@@ -175,6 +188,13 @@ send_gathered(struct storelink *s)
 	s->gathered = 0;
 }
 
+bool
+storelink_flush(struct storelink *s)
+{
+	send_gathered(s);
+	return s->fd >= 0 && s->waiting == NULL;
+}
+
 static void
 on_hurry(evutil_socket_t fd, short what, void *arg)
 {
@@ -190,7 +210,7 @@ storelink_create(struct gateway *g)
 	struct storelink *s = must_alloc(sizeof *s);
 
 	s->gateway = g;
-	s->fd = -1;
+	s->fd = s->came = -1;
 	s->waiting_end = &s->waiting;
 	evtimer_assign(&s->hurry, g->base, on_hurry, s);
 	s->out = must_alloc(PACKET_LARGE_BYTES);

@@ -15,7 +15,7 @@
 #define JOURNAL_BUFFER  (4u << 20)      /* bytes of rows that may wait */
 
 /* Owned by the transaction.  `done` comes exactly once, unless cancelled; the body is
-   that of STORED or LEDGER and borrowed. */
+   that of STORED, LEDGER or HELD and borrowed. */
 struct store_request {
 	struct link link;
 	bool        pending;
@@ -33,8 +33,13 @@ void storelink_connect(struct storelink *, int fd);
 struct pack storelink_begin(struct storelink *, enum packet_type);
 enum status storelink_send(struct storelink *, const struct pack *, int fd,
     struct store_request *, struct error *);
+/* Within `done`: the descriptor that came with the answer, now the caller's; -1: none. */
+int storelink_descriptor(struct storelink *);
 void storelink_cancel(struct storelink *, struct store_request *);
 void storelink_journal(struct storelink *, struct span record);
+/* What was given to the journal is on its way, before any request that follows.  False: it
+   waits for the store. */
+bool storelink_flush(struct storelink *);
 /* Time-outs; once a second. */
 void storelink_tick(struct storelink *);
 bool storelink_is_up(const struct storelink *);

@@ -12,6 +12,7 @@ static const struct step {
 	[STAGE_IS_COLLECT] = { "receiving the message", NULL },
 	[STAGE_IS_EXAMINE] = { "examining", begin_examine },
 	[STAGE_IS_LEDGER]  = { "asking the delivered ledger", begin_ledger },
+	[STAGE_IS_SCAN]    = { "asking scanners", begin_scan },
 	[STAGE_IS_DECIDE]  = { "deciding", begin_decide },
 	[STAGE_IS_REWRITE] = { "rewriting the header", begin_rewrite },
 	[STAGE_IS_PREPARE] = { "sending to the next hop", begin_prepare },
@@ -27,6 +28,7 @@ static const enum record_stage times[STAGES] = {
 	[STAGE_IS_COLLECT] = RECORD_COLLECT,
 	[STAGE_IS_EXAMINE] = RECORD_EXAMINE,
 	[STAGE_IS_LEDGER]  = RECORD_DECIDE,
+	[STAGE_IS_SCAN]    = RECORD_SCAN,
 	[STAGE_IS_DECIDE]  = RECORD_DECIDE,
 	[STAGE_IS_REWRITE] = RECORD_DECIDE,
 	[STAGE_IS_PREPARE] = RECORD_DELIVER,
@@ -109,8 +111,10 @@ transaction_begin(struct transaction *t)
 
 	t->data = *smtp_server_data(t->session->server);
 	t->deadline = now_ms() + t->door->listener->deadline;
-	count(g, COUNTER_MESSAGES);
-	g->counters->values[COUNTER_BYTES] += t->message.size;
+	if (t->session->held == NULL) {
+		count(g, COUNTER_MESSAGES);
+		g->counters->values[COUNTER_BYTES] += t->message.size;
+	}
 	if (t->data.bare_cr + t->data.bare_lf > 0)
 		count(g, COUNTER_SMUGGLING);
 	g->counters->values[GAUGE_MEMORY] = g->memory_used;
@@ -130,6 +134,7 @@ static void
 stop_all(struct transaction *t)
 {
 	inspect_cancel(t->gateway->inspectors, &t->job);
+	scan_stop(t);
 	storelink_cancel(t->gateway->store, &t->request);
 	hash_stop(t);
 	deliver_abort(t);
@@ -177,6 +182,13 @@ transaction_tick(struct transaction *t)
 	snprintf(late, sizeof late, "451 4.4.7 Not done in time, while %s",
 	    steps[t->stage].name);
 	transaction_defer(t, arena_text(t->arena, span_text(late)));
+}
+
+void
+transaction_leave(struct transaction *t)
+{
+	if (t->stage == STAGE_IS_SCAN)
+		transaction_drop(t);
 }
 
 static void

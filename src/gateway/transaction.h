@@ -1,7 +1,8 @@
 /*
  * transaction.h - the way of one mail, from MAIL to the reply.
  *
- *     COLLECT -> EXAMINE -> DECIDE -> REWRITE -> PREPARE -> KEEP -> NOTIFY -> COMMIT -> OVER
+ *     COLLECT -> EXAMINE -> LEDGER -> SCAN -> DECIDE -> REWRITE -> PREPARE -> KEEP ->
+ *         NOTIFY -> COMMIT -> NOTE -> OVER
  *
  * PREPARE sends every variant up to its end; KEEP quarantines, NOTIFY sends a DSN for
  * refused recipients, COMMIT sends the final dots; OVER tells the client and writes
@@ -13,6 +14,7 @@
 #include "src/gateway/client.h"
 #include "src/gateway/hop.h"
 #include "src/gateway/inspect.h"
+#include "src/gateway/scanner.h"
 #include "src/gateway/session.h"
 #include "src/gateway/storelink.h"
 
@@ -20,9 +22,10 @@
 #define RECEIVED_LIMIT  100     /* more Received fields: a loop            */
 #define LOOP_LIMIT      5       /* more passes of one listener: a loop     */
 #define REPLY_BYTES     480
+#define BLAMES_RULE     (SCANNER_NONE - 1)
 
 enum stage {
-	STAGE_IS_COLLECT = 0, STAGE_IS_EXAMINE, STAGE_IS_LEDGER, STAGE_IS_DECIDE,
+	STAGE_IS_COLLECT = 0, STAGE_IS_EXAMINE, STAGE_IS_LEDGER, STAGE_IS_SCAN, STAGE_IS_DECIDE,
 	STAGE_IS_REWRITE, STAGE_IS_PREPARE, STAGE_IS_KEEP, STAGE_IS_NOTIFY, STAGE_IS_COMMIT,
 	STAGE_IS_NOTE, STAGE_IS_OVER, STAGES,
 };
@@ -34,9 +37,23 @@ struct fate_row {
 	size_t         walk;            /* which distinct trace                    */
 	enum outcome   outcome;
 	bool           by_next_hop;     /* refused there, not by our policy        */
+	size_t         blamed;          /* whose failure gave the fate: a scanner's index,
+	                                   SCANNER_NONE the inspector, or BLAMES_RULE */
+	uint64_t       missing;         /* accepted without the answers of these scanners */
 	struct span    reply;           /* "250 2.0.0 ...": of the next hop or ours, bare */
 	struct span    queue_id;
 	struct span    quarantine;      /* class */
+	struct span    extended;        /* the address with a tag's extension, or empty: as it is */
+};
+
+/* One scanner that rules of the policy may want. */
+enum asked_state { ASKED_NOT = 0, ASKED_RUNNING, ASKED_OVER, ASKED_CALLED_OFF };
+struct asked {
+	struct transaction   *transaction;
+	const struct scanner *scanner;
+	size_t                index;    /* in the settings */
+	enum asked_state      state;
+	struct scan           scan;
 };
 
 /* Recipients that get the same bytes. */
@@ -46,6 +63,7 @@ struct variant {
 	size_t             *rows;       /* indices of fate rows, as delivery's recipients */
 	size_t              row_count;
 	const struct verdict *verdict;  /* whose changes it has */
+	uint64_t            missing;    /* as in its rows       */
 	struct edit_list    changes;    /* from the inspector   */
 	bool                held, over;
 	struct store_request stored;    /* maildir */
@@ -71,6 +89,10 @@ struct transaction {
 	struct packet_examined examined;
 	struct mail_client   client;
 	struct findings      findings;
+	struct asked        *asked;
+	size_t               asked_count;
+	struct failures      failures;
+	bool                 symbols_cut;
 	struct fate_row     *rows;              /* one a recipient */
 	struct variant      *variants;
 	size_t               variant_count, current;    /* current: being rewritten or kept */
@@ -99,6 +121,8 @@ void transaction_begin(struct transaction *);
 /* Between begin and the answer. */
 bool transaction_is_working(const struct transaction *);
 void transaction_tick(struct transaction *);
+/* The client has left: whoever only waits for scanners, which may take long, stops. */
+void transaction_leave(struct transaction *);
 /* Before begin, or with the answer.  What it holds is let go at once; the structure itself
    stays to the end of the turn, for those who are in the middle of a stage. */
 void transaction_destroy(struct transaction **);
@@ -117,6 +141,12 @@ void transaction_defer(struct transaction *, const char *reply);
 void transaction_drop(struct transaction *);
 
 void begin_examine(struct transaction *);       /* examine.c */
+void begin_scan(struct transaction *);          /* scan.c    */
+void scan_stop(struct transaction *);           /* scan.c    */
+/* Virus scanners looked, and all of them found nothing. */
+bool scan_is_clean(const struct transaction *);
+/* Why that scanner gave no answer; index in the settings. */
+struct span scan_failure(const struct transaction *, size_t scanner);
 void begin_decide(struct transaction *);        /* decide.c  */
 void begin_rewrite(struct transaction *);       /* decide.c  */
 void begin_prepare(struct transaction *);       /* deliver.c */
@@ -144,6 +174,10 @@ const char *hop_failure(struct transaction *, const struct delivery *);
 struct hop_pool *transaction_pool(const struct transaction *, struct error *);
 struct xforward transaction_xforward(const struct transaction *);
 
-/* Received, on top of a variant. */
+/* Received, on top of a variant, or (NULL) for a scanner. */
 struct span received_field(const struct transaction *, const struct variant *);
+/* What is said of scanners, below it: X-Sallyport-Unscanned, X-Virus-Scanned; or nothing. */
+struct span scanned_fields(const struct transaction *, const struct variant *);
+/* "clamd (no answer within 30 s), spamd (too busy)", of these scanners. */
+struct span unscanned_text(const struct transaction *, uint64_t missing);
 #endif

@@ -2,6 +2,7 @@
  * accounts.c - see accounts.h.
  */
 #include "src/master/accounts.h"
+#include "src/master/configuration.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -39,6 +40,8 @@ accounts_find(struct accounts *a, const struct settings *s)
 	a->of[PROCESS_STORE] =
 	    find_account(s->user_store, "sallyport-store", FIRST_UID + 2);
 	a->of[PROCESS_READER] = a->of[PROCESS_STORE];
+	a->of[PROCESS_RUNNER] =
+	    find_account(s->user_runner, "sallyport-runner", FIRST_UID + 3);
 }
 
 static bool
@@ -157,6 +160,9 @@ accounts_directories(const struct accounts *a, const struct settings *s, struct 
 	    own_directory(s->quarantine_directory, store, 0750, e) != ST_OK ||
 	    own_directory(s->spool_directory, gateway, 0700, e) != ST_OK ||
 	    each_parent(s->control_socket, store, make_parent, e) != ST_OK)
+		return ST_PERM;
+	if (configuration_has_commands(s) &&
+	    own_directory(s->runner_directory, a->of[PROCESS_RUNNER], 0700, e) != ST_OK)
 		return ST_PERM;
 	return maildirs(a, s, e);
 }

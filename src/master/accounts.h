@@ -2,8 +2,8 @@
  * accounts.h - which user each process becomes, and the directories made for them.
  *
  * Started as root: the users of the settings, else sallyport-gateway,
- * sallyport-inspector and sallyport-store, else 61001, 61002 and 61003, which need no
- * entry in passwd.  Started as another user: all stay that one.
+ * sallyport-inspector, sallyport-store and sallyport-runner, else 61001 to 61004, which
+ * need no entry in passwd.  Started as another user: all stay that one.
  */
 #ifndef SRC_MASTER_ACCOUNTS_H
 #define SRC_MASTER_ACCOUNTS_H
@@ -19,7 +19,8 @@ struct accounts {
 
 void accounts_find(struct accounts *, const struct settings *);
 
-/* Makes what is missing: state, quarantine, spool, the control socket's folder, Maildirs.
+/* Makes what is missing: state, quarantine, spool, the control socket's folder, Maildirs;
+   the runners' directory where there are commands.
    Those that are there must belong to the right user, and he must be able to reach
    them: the error says what to do. */
 enum status accounts_directories(const struct accounts *, const struct settings *,

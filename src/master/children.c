@@ -1,8 +1,9 @@
 /*
  * children.c - who runs when, and what follows when one ends; see master.h.
  *
- * Every gateway is linked with the store and with inspectors of its own.  When a gateway
- * dies its inspectors go with it: they hear the end of their only link.
+ * Every gateway is linked with the store and with helpers of its own: inspectors, and where
+ * a scanner is a command a runner.  When a gateway dies its helpers go with it: they hear
+ * the end of their only link.
  */
 #include "src/master/clock.h"
 #include "src/master/master.h"
@@ -88,7 +89,7 @@ launch(struct process *p, struct error *e)
 }
 
 static enum status
-start_inspector(struct process *p, struct error *e)
+start_helper(struct process *p, struct error *e)
 {
 	if (launch(p, e) != ST_OK)
 		return ST_TEMP;
@@ -118,24 +119,28 @@ start_failed(struct process *p, const struct error *e)
 }
 
 static enum status
-add_inspector(struct process *gateway, struct error *e)
+add_helper(struct process *gateway, enum process_kind kind, uint32_t index, struct error *e)
 {
-	struct master *m = gateway->master;
-	struct process *p = add_process(m, PROCESS_INSPECTOR, m->next_inspector++, e);
+	struct process *p = add_process(gateway->master, kind, index, e);
 
 	if (p == NULL)
 		return ST_TEMP;
 	p->gateway = gateway;
-	if (start_inspector(p, e) != ST_OK)
+	if (start_helper(p, e) != ST_OK)
 		start_failed(p, e);
 	return ST_OK;
 }
 
 static bool
-works_for(const struct process *p, const struct process *gateway)
+is_helper(const struct process *p)
 {
-	return p->kind == PROCESS_INSPECTOR && p->gateway == gateway &&
-	    p->state != STATE_LEAVING;
+	return p->kind == PROCESS_INSPECTOR || p->kind == PROCESS_RUNNER;
+}
+
+static bool
+works_for(const struct process *p, enum process_kind kind, const struct process *gateway)
+{
+	return p->kind == kind && p->gateway == gateway && p->state != STATE_LEAVING;
 }
 
 /* Those of the gateway's generation. */
@@ -145,7 +150,8 @@ count_inspectors(const struct process *gateway)
 	size_t count = 0;
 
 	for (struct process *p = gateway->master->processes; p != NULL; p = p->next)
-		count += works_for(p, gateway) && p->generation == gateway->generation;
+		count += works_for(p, PROCESS_INSPECTOR, gateway) &&
+		    p->generation == gateway->generation;
 	return count;
 }
 
@@ -157,9 +163,21 @@ fill_inspectors(struct process *gateway, size_t wanted, struct error *e)
 	if (wanted > most)
 		wanted = (size_t)most;
 	while (count_inspectors(gateway) < wanted)
-		if (add_inspector(gateway, e) != ST_OK)
+		if (add_helper(gateway, PROCESS_INSPECTOR,
+			gateway->master->next_inspector++, e) != ST_OK)
 			return ST_TEMP;
 	return ST_OK;
+}
+
+/* One a gateway, where there is something to run. */
+static enum status
+add_runner(struct process *gateway, struct error *e)
+{
+	struct master *m = gateway->master;
+
+	if (!configuration_has_commands(m->configuration->settings))
+		return ST_OK;
+	return add_helper(gateway, PROCESS_RUNNER, m->next_runner++, e);
 }
 
 static enum status
@@ -169,7 +187,7 @@ start_gateway(struct process *p, struct error *e)
 		return ST_TEMP;
 	wiring_listeners(p);
 	wiring_link(p, children_find(p->master, PROCESS_STORE, 0));
-	if (fill_inspectors(p, FIRST_INSPECTORS, e) != ST_OK)
+	if (fill_inspectors(p, FIRST_INSPECTORS, e) != ST_OK || add_runner(p, e) != ST_OK)
 		return ST_TEMP;
 	wiring_plain(p, PACKET_START);
 	return ST_OK;
@@ -203,7 +221,8 @@ start_process(struct process *p, struct error *e)
 	case PROCESS_GATEWAY:
 		return start_gateway(p, e);
 	case PROCESS_INSPECTOR:
-		return start_inspector(p, e);
+	case PROCESS_RUNNER:
+		return start_helper(p, e);
 	case PROCESS_STORE:
 		return start_store(p, e);
 	case PROCESS_READER:
@@ -250,11 +269,12 @@ relieve_inspectors(struct process *gateway)
 	struct process *p;
 
 	for (p = gateway->master->processes; p != NULL; p = p->next)
-		if (works_for(p, gateway) && p->generation == gateway->generation &&
-		    p->state == STATE_STARTING)
+		if (works_for(p, PROCESS_INSPECTOR, gateway) &&
+		    p->generation == gateway->generation && p->state == STATE_STARTING)
 			return;
 	for (p = gateway->master->processes; p != NULL; p = p->next)
-		if (works_for(p, gateway) && p->generation != gateway->generation)
+		if (works_for(p, PROCESS_INSPECTOR, gateway) &&
+		    p->generation != gateway->generation)
 			drain(p);
 }
 
@@ -356,11 +376,11 @@ fold_old_pages(struct process *p, size_t keep)
 }
 
 static void
-dismiss_inspectors(struct master *m, const struct process *gateway)
+dismiss_helpers(struct master *m, const struct process *gateway)
 {
 	for (struct process *p = m->processes, *next; p != NULL; p = next) {
 		next = p->next;
-		if (p->kind != PROCESS_INSPECTOR || p->gateway != gateway)
+		if (!is_helper(p) || p->gateway != gateway)
 			continue;
 		if (p->pid == 0)
 			remove_process(m, p);
@@ -387,8 +407,7 @@ is_wanted(const struct process *p, enum process_state was)
 
 	if (was == STATE_LEAVING)
 		return false;
-	if (p->kind == PROCESS_INSPECTOR &&
-	    p->generation != m->configuration->generation)
+	if (is_helper(p) && p->generation != m->configuration->generation)
 		return false;
 	if (m->state != MASTER_ENDING)
 		return true;
@@ -420,14 +439,14 @@ take_leave(struct master *m, struct process *p, int status)
 {
 	enum process_state was = p->state;
 	bool in_order = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	bool renewed = in_order && (p->kind == PROCESS_INSPECTOR || p->renew);
+	bool renewed = in_order && (is_helper(p) || p->renew);
 
 	tell_end(p, status, in_order, renewed);
 	p->renew = false;
 	process_ended(p);
 	fold_old_pages(p, 0);
 	if (p->kind == PROCESS_GATEWAY)
-		dismiss_inspectors(m, p);
+		dismiss_helpers(m, p);
 	if (!is_wanted(p, was)) {
 		remove_process(m, p);
 		return;
@@ -573,15 +592,25 @@ turn_page(struct process *p, struct error *e)
 
 /* Those that wait for their next start would only come into the new generation. */
 static void
-remove_waiting_inspectors(const struct process *gateway)
+remove_waiting_helpers(const struct process *gateway)
 {
 	struct master *m = gateway->master;
 
 	for (struct process *p = m->processes, *next; p != NULL; p = next) {
 		next = p->next;
-		if (works_for(p, gateway) && p->pid == 0)
+		if (is_helper(p) && p->gateway == gateway && p->pid == 0)
 			remove_process(m, p);
 	}
+}
+
+/* They work on until their gateway lets go of them, when no mail of their configuration is
+   under way any more. */
+static void
+drain_runners(const struct process *gateway)
+{
+	for (struct process *p = gateway->master->processes; p != NULL; p = p->next)
+		if (works_for(p, PROCESS_RUNNER, gateway))
+			drain(p);
 }
 
 static enum status
@@ -594,9 +623,10 @@ reload_gateway(struct process *p, struct error *e)
 	p->generation = p->master->configuration->generation;
 	if (p->pid == 0)
 		return ST_OK;   /* it will be started with the new one */
-	remove_waiting_inspectors(p);
+	remove_waiting_helpers(p);
+	drain_runners(p);
 	/* The old ones work on until relieve_inspectors. */
-	if (fill_inspectors(p, inspectors, e) != ST_OK ||
+	if (fill_inspectors(p, inspectors, e) != ST_OK || add_runner(p, e) != ST_OK ||
 	    wiring_setup(p, PACKET_RELOAD, e) != ST_OK)
 		return ST_TEMP;
 	wiring_listeners(p);

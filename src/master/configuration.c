@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -88,6 +89,44 @@ disk_read(struct config_source *source, const char *path, struct span *bytes,
 	return true;
 }
 
+/* The program of each command: whether it can be executed by the runner's user is seen when
+   it is. */
+static void
+command_check(const struct scanner *s, struct complaints *complaints)
+{
+	char path[PATH_MAX];
+	struct span name = s->command.items[0];
+	struct stat st;
+	int n = snprintf(path, sizeof path, "%.*s", (int)name.len, (const char *)name.ptr);
+
+	if (n < 0 || (size_t)n >= sizeof path || stat(path, &st) < 0)
+		complain(complaints, s->place, "command of scanner `%s': %.300s: %s", s->name,
+		    path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		complain(complaints, s->place, "command of scanner `%s': %.300s is no file",
+		    s->name, path);
+	else if ((st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+		complain(complaints, s->place,
+		    "command of scanner `%s': %.300s is not executable", s->name, path);
+}
+
+static void
+commands_check(const struct settings *s, struct complaints *complaints)
+{
+	for (size_t i = 0; i < s->scanner_count; i++)
+		if (s->scanners[i].type == SCANNER_TYPE_COMMAND)
+			command_check(&s->scanners[i], complaints);
+}
+
+bool
+configuration_has_commands(const struct settings *s)
+{
+	for (size_t i = 0; i < s->scanner_count; i++)
+		if (s->scanners[i].type == SCANNER_TYPE_COMMAND)
+			return true;
+	return false;
+}
+
 /* Where the files lie does not count: the same texts are the same revision. */
 static void
 digest_files(const struct disk *d, char out[REVISION_DIGITS + 1])
@@ -137,6 +176,7 @@ compile(struct configuration *c, struct disk *d, struct complaints *complaints)
 	if (c->settings == NULL)
 		return;
 	c->policies = policy_compile(c->settings, &c->arena, complaints);
+	commands_check(c->settings, complaints);
 	digest_files(d, c->revision);
 	c->settings->revision = c->revision;
 	make_bundle(c, d);
@@ -187,11 +227,13 @@ static const struct fixed fixed[] = {
 	{ "spool-directory", FIXED_TEXT, offsetof(struct settings, spool_directory) },
 	{ "quarantine-directory", FIXED_TEXT,
 	    offsetof(struct settings, quarantine_directory) },
+	{ "runner-directory", FIXED_TEXT, offsetof(struct settings, runner_directory) },
 	{ "control-socket", FIXED_TEXT, offsetof(struct settings, control_socket) },
 	{ "gateways", FIXED_NUMBER, offsetof(struct settings, gateways) },
 	{ "user-gateway", FIXED_NUMBER, offsetof(struct settings, user_gateway) },
 	{ "user-inspector", FIXED_NUMBER, offsetof(struct settings, user_inspector) },
 	{ "user-store", FIXED_NUMBER, offsetof(struct settings, user_store) },
+	{ "user-runner", FIXED_NUMBER, offsetof(struct settings, user_runner) },
 	{ "log", FIXED_LOG, offsetof(struct settings, log) },
 	{ "sandbox", FIXED_SANDBOX, offsetof(struct settings, sandbox) },
 };

@@ -28,6 +28,9 @@ struct configuration *configuration_load(const char *path, struct complaints *);
 struct configuration *configuration_hold(struct configuration *);
 void configuration_drop(struct configuration **);
 
+/* Is there a scanner that is a command, so that runners are needed? */
+bool configuration_has_commands(const struct settings *);
+
 /* Settings that only a new start can change: a complaint for each that differs. */
 bool configuration_may_follow(const struct configuration *now,
     const struct configuration *next, struct complaints *);

@@ -47,7 +47,7 @@ struct master {
 	struct control       *control;          /* owned */
 	int                   ledger, ledger_view;
 	size_t                gateways;
-	uint32_t              next_inspector;
+	uint32_t              next_inspector, next_runner;
 	char                  hostname[HOSTNAME_BYTES];
 	uint64_t              start_ms, unix_start_ms;
 	uint64_t              state_ms;         /* monotonic: since when in this state */

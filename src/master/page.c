@@ -11,7 +11,8 @@ struct page *
 page_create(struct configuration *configuration, struct error *e)
 {
 	size_t slots = configuration->policies->slots;
-	int fd = ipc_shared("counters", counters_bytes(slots));
+	size_t scanners = configuration->settings->scanner_count;
+	int fd = ipc_shared("counters", counters_bytes(slots, scanners));
 	struct page *page = must_alloc(sizeof *page);
 
 	page->fd = fd;
@@ -24,6 +25,7 @@ page_create(struct configuration *configuration, struct error *e)
 		return NULL;
 	}
 	page->counters->rule_count = slots;
+	page->counters->scanner_count = scanners;
 	return page;
 }
 
@@ -43,11 +45,32 @@ page_destroy(struct page **pp)
 	free(page);
 }
 
+const volatile struct scanner_row *
+page_scanner(const struct page *page, size_t index)
+{
+	struct counters *c = (struct counters *)(uintptr_t)page->counters;
+
+	return counters_scanner(c, page->configuration->policies->slots, index);
+}
+
+static void
+clear_scanner(volatile struct scanner_row *row)
+{
+	for (size_t i = SCANNER_FIRST_GAUGE; i < SCANNER_COUNTERS; i++)
+		row->values[i] = 0;
+	for (size_t i = 0; i < SCANNER_SERVERS; i++)
+		row->servers[i].health = SERVER_IS_UNASKED;
+}
+
 void
 page_clear_gauges(struct page *page)
 {
+	size_t scanners = page->configuration->settings->scanner_count;
+
 	for (size_t i = COUNTER_FIRST_GAUGE; i < COUNTER_COUNT; i++)
 		page->counters->values[i] = 0;
+	for (size_t i = 0; i < scanners; i++)
+		clear_scanner((volatile struct scanner_row *)(uintptr_t)page_scanner(page, i));
 }
 
 static struct rule_sum *
@@ -91,12 +114,35 @@ add_rule(struct sums *s, size_t likely, const struct rule_sum *from)
 		sum->values[i] += from->values[i];
 }
 
+/* Scanners are few: by name and type, as rules are by name. */
+static void
+add_scanner(struct sums *s, const struct scanner_sum *from)
+{
+	struct scanner_sum *to = NULL;
+
+	for (size_t i = 0; i < s->scanner_count && to == NULL; i++)
+		if (s->scanners[i].type == from->type &&
+		    strcmp(s->scanners[i].name, from->name) == 0)
+			to = &s->scanners[i];
+	if (to == NULL && s->configuration == NULL && s->scanner_count < SCANNERS) {
+		to = &s->scanners[s->scanner_count++];
+		*to = (struct scanner_sum){ .type = from->type,
+		    .name = arena_text(&s->arena, span_text(from->name)) };
+	}
+	for (size_t i = 0; i < SCANNER_COUNTERS && to != NULL; i++)
+		to->values[i] += from->values[i];
+}
+
 void
 sums_begin(struct sums *s, const struct configuration *c)
 {
 	const struct policy_set *set = c->policies;
 
 	*s = (struct sums){ .configuration = c };
+	for (; s->scanner_count < c->settings->scanner_count; s->scanner_count++)
+		s->scanners[s->scanner_count] = (struct scanner_sum){
+		    .name = c->settings->scanners[s->scanner_count].name,
+		    .type = c->settings->scanners[s->scanner_count].type };
 	for (size_t i = 0; i < set->policy_count; i++)
 		for (size_t k = 0; k < set->policies[i].rule_count; k++)
 			append_rule(s, set->policies[i].name,
@@ -111,6 +157,8 @@ sums_add(struct sums *s, const struct sums *from)
 		s->values[i] += from->values[i];
 	for (size_t i = 0; i < from->rule_count; i++)
 		add_rule(s, i, &from->rules[i]);
+	for (size_t i = 0; i < from->scanner_count; i++)
+		add_scanner(s, &from->scanners[i]);
 }
 
 static void
@@ -138,6 +186,9 @@ sums_add_page(struct sums *s, const struct page *page, bool current)
 		one.values[i] = page->counters->values[i];
 	for (size_t i = 0; i < set->policy_count; i++)
 		take_policy(&one, &at, page, &set->policies[i]);
+	for (size_t i = 0; i < one.scanner_count; i++)
+		for (size_t k = 0; k < (current ? SCANNER_COUNTERS : SCANNER_FIRST_GAUGE); k++)
+			one.scanners[i].values[k] = page_scanner(page, i)->values[k];
 	sums_add(s, &one);
 	sums_free(&one);
 }

@@ -18,6 +18,8 @@ struct page {
 /* NULL and the error where there is no memory for it. */
 struct page *page_create(struct configuration *, struct error *);
 void page_destroy(struct page **);
+/* Of the scanner with that index in the page's configuration. */
+const volatile struct scanner_row *page_scanner(const struct page *, size_t index);
 /* The process is gone, and with it what it held. */
 void page_clear_gauges(struct page *);
 
@@ -26,15 +28,22 @@ struct rule_sum {
 	bool monitor;
 	uint64_t values[RULE_COUNTERS];
 };
+struct scanner_sum {
+	const char *name;
+	enum scanner_type type;
+	uint64_t values[SCANNER_COUNTERS];
+};
 struct sums {
 	struct arena     arena;
 	const struct configuration *configuration;      /* NULL: of all, by name */
 	uint64_t         values[COUNTER_COUNT];
 	struct rule_sum *rules;
 	size_t           rule_count, rule_room;
+	struct scanner_sum scanners[SCANNERS];
+	size_t           scanner_count;
 };
 
-/* The rules of this configuration, all zero. */
+/* The rules and scanners of this configuration, all zero. */
 void sums_begin(struct sums *, const struct configuration *);
 /* Rules are found by name, so one that stayed through a reload keeps its count; those
    that the configuration has not are left out, or put in where there is none.  Gauges

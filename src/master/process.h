@@ -35,7 +35,7 @@ struct process {
 	enum process_state   state;
 	uint32_t             index;
 	uint32_t             generation;
-	struct process      *gateway;   /* inspector: the one it works for */
+	struct process      *gateway;   /* inspector, runner: the one it works for */
 	bool                 on_one_cpu;        /* there is a gateway for each */
 	struct page         *page;      /* counters; owned */
 	struct page         *old_pages; /* of earlier generations; owned */

@@ -13,6 +13,7 @@ static const char *const names[PROCESS_KINDS] = {
 	[PROCESS_INSPECTOR] = "sallyport-inspector",
 	[PROCESS_STORE] = "sallyport-store",
 	[PROCESS_READER] = "sallyport-store",
+	[PROCESS_RUNNER] = "sallyport-runner",
 };
 
 static bool

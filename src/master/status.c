@@ -18,7 +18,61 @@ struct view {
 	uint64_t             now_ms;
 	bool                 trouble;           /* lately */
 	size_t               missing;           /* processes that should run and do not */
+	size_t               unreached;         /* scanners without a server that answers */
 };
+
+/* One server of a scanner, as the gateways see it. */
+struct seen {
+	size_t   gateways[SERVER_HEALTHS];      /* that see it so */
+	uint64_t since_ms, signatures_ms;
+	char     problem[COUNTER_TEXT_BYTES], version[COUNTER_TEXT_BYTES];
+};
+
+static void
+see_row(struct seen *seen, const volatile struct server_row *row)
+{
+	char text[COUNTER_TEXT_BYTES];
+	uint64_t health = row->health;
+
+	seen->gateways[health < SERVER_HEALTHS ? health : SERVER_IS_UNASKED]++;
+	if (row->since_ms > seen->since_ms)
+		seen->since_ms = row->since_ms;
+	counter_text_get(&row->problem, text);
+	if (health == SERVER_IS_DOWN || seen->problem[0] == '\0')
+		memcpy(seen->problem, text, sizeof text);
+	counter_text_get(&row->version, text);
+	if (text[0] == '\0')
+		return;
+	memcpy(seen->version, text, sizeof text);
+	seen->signatures_ms = row->signatures_ms;
+}
+
+static struct seen
+see_server(const struct master *m, size_t scanner, size_t server)
+{
+	struct seen seen = { 0 };
+
+	for (const struct process *p = m->processes; p != NULL; p = p->next)
+		if (p->kind == PROCESS_GATEWAY && p->state == STATE_RUNNING &&
+		    p->page != NULL && p->page->configuration == m->configuration)
+			see_row(&seen, &page_scanner(p->page, scanner)->servers[server]);
+	return seen;
+}
+
+/* No server of it answers any gateway. */
+static bool
+is_unreached(const struct master *m, size_t scanner)
+{
+	size_t n = m->configuration->settings->scanners[scanner].at.count;
+
+	for (size_t i = 0; i < n; i++) {
+		struct seen seen = see_server(m, scanner, i);
+
+		if (seen.gateways[SERVER_IS_DOWN] == 0 || seen.gateways[SERVER_IS_UP] > 0)
+			return false;
+	}
+	return n > 0;
+}
 
 void
 status_sums(const struct master *m, struct sums *sums)
@@ -50,12 +104,15 @@ look(struct view *v, const struct master *m, struct buf *out)
 	v->trouble = m->trouble_ms != 0 && v->now_ms - m->trouble_ms < TROUBLE_SHOWN_MS;
 	for (const struct process *p = m->processes; p != NULL; p = p->next)
 		v->missing += is_missing(p, v->now_ms);
+	for (size_t i = 0; i < m->configuration->settings->scanner_count; i++)
+		v->unreached += is_unreached(m, i);
 }
 
 static enum health
 health_of(const struct view *v)
 {
-	bool good = v->missing == 0 && !v->trouble && v->master->state == MASTER_SERVING;
+	bool good = v->missing == 0 && v->unreached == 0 && !v->trouble &&
+	    v->master->state == MASTER_SERVING;
 
 	return good ? HEALTH_OK : HEALTH_DEGRADED;
 }
@@ -120,6 +177,8 @@ print_head(struct view *v)
 	    health_of(v) == HEALTH_OK ? "all well" : "DEGRADED");
 	if (v->missing > 0)
 		buf_printf(v->out, "  %zu processes are not running\n", v->missing);
+	if (v->unreached > 0)
+		buf_printf(v->out, "  scanners that cannot be reached: %zu\n", v->unreached);
 	if (v->trouble) {
 		age_text(age, v->now_ms - m->trouble_ms);
 		buf_printf(v->out,
@@ -166,6 +225,20 @@ print_listeners(struct view *v)
 }
 
 static void
+print_held(struct view *v)
+{
+	uint64_t now = v->now_ms - v->master->start_ms + v->master->unix_start_ms;
+	uint64_t since = v->sums.values[GAUGE_HELD_SINCE] * 1000;
+	char age[32];
+
+	if (v->sums.values[GAUGE_HELD] == 0)
+		return;
+	age_text(age, now > since ? now - since : 0);
+	buf_printf(v->out, "held          %" PRIu64 " mails until a check is well again, "
+	    "the oldest for %s\n", v->sums.values[GAUGE_HELD], age);
+}
+
+static void
 print_use(struct view *v)
 {
 	const struct settings *s = v->master->configuration->settings;
@@ -184,6 +257,100 @@ print_use(struct view *v)
 	buf_printf(v->out, "spool         %s of %s\n", used, of);
 	buf_printf(v->out, "waiting       %" PRIu64 " for an inspector, %" PRIu64
 	    " for the store\n", values[GAUGE_INSPECTOR_QUEUE], values[GAUGE_STORE_QUEUE]);
+	print_held(v);
+}
+
+static uint64_t
+answers(const struct scanner_sum *s)
+{
+	return s->values[SCANNER_CLEAN] + s->values[SCANNER_INFECTED] +
+	    s->values[SCANNER_SCORED] + s->values[SCANNER_UNSCANNABLE];
+}
+
+/* Milliseconds of an answer. */
+static double
+mean_time(const struct scanner_sum *s)
+{
+	uint64_t n = answers(s);
+
+	return n > 0 ? (double)s->values[SCANNER_TIME] / (double)n / 1000 : 0;
+}
+
+/* How many of those that could be remembered were, in thousandths. */
+static uint64_t
+hit_rate(const struct scanner_sum *s)
+{
+	uint64_t hits = s->values[SCANNER_CACHED];
+	uint64_t all = hits + s->values[SCANNER_CACHE_MISSED];
+
+	return all > 0 ? hits * 1000 / all : 0;
+}
+
+static const char *
+seen_state(const struct seen *s)
+{
+	if (s->gateways[SERVER_IS_DOWN] > 0)
+		return s->gateways[SERVER_IS_UP] > 0 ? "up in part" : "down";
+	return s->gateways[SERVER_IS_UP] > 0 ? "up" : "not asked yet";
+}
+
+static void
+print_server(struct view *v, const struct scanner *scanner, size_t at, size_t i)
+{
+	struct seen seen = see_server(v->master, at, i);
+	uint64_t now = v->now_ms - v->master->start_ms + v->master->unix_start_ms;
+	char address[128], age[32];
+
+	net_endpoint_text(address, &scanner->at.items[i]);
+	age_text(age, now > seen.since_ms ? now - seen.since_ms : 0);
+	buf_printf(v->out, "  %s: %s for %s", address, seen_state(&seen), age);
+	if (seen.gateways[SERVER_IS_DOWN] > 0) {
+		buf_printf(v->out, " (");
+		text_escape(v->out, span_text(seen.problem), SIZE_MAX, true);
+		buf_byte(v->out, ')');
+	}
+	if (seen.version[0] != '\0') {
+		buf_printf(v->out, ", ");
+		text_escape(v->out, span_text(seen.version), SIZE_MAX, true);
+	}
+	if (seen.signatures_ms > 0 && now > seen.signatures_ms) {
+		age_text(age, now - seen.signatures_ms);
+		buf_printf(v->out, ", signatures %s old", age);
+	}
+	buf_byte(v->out, '\n');
+}
+
+static void
+print_scanner(struct view *v, size_t at)
+{
+	const struct scanner *scanner = &v->master->configuration->settings->scanners[at];
+	const struct scanner_sum *sum = &v->sums.scanners[at];
+	const char *comma = "  ";
+
+	buf_printf(v->out, "\nSCANNER %s (%s)\n", scanner->name,
+	    scanner_type_name(scanner->type));
+	for (size_t i = 0; i < scanner->at.count; i++)
+		print_server(v, scanner, at, i);
+	for (unsigned i = 0; i < SCANNER_COUNTERS; i++) {
+		bool shown = sum->values[i] > 0 || i == SCANNER_ASKED || i == SCANNER_WAITING;
+
+		if (i == SCANNER_TIME || i == SCANNER_BYTES || !shown)
+			continue;
+		buf_printf(v->out, "%s%s %" PRIu64, comma,
+		    scanner_counter_row((enum scanner_counter)i)->name, sum->values[i]);
+		comma = ", ";
+	}
+	buf_printf(v->out, ", mean time %.1f ms\n", mean_time(sum));
+	if (scanner->cache > 0)
+		buf_printf(v->out, "  verdict cache: %" PRIu64 ".%" PRIu64 " %% hits\n",
+		    hit_rate(sum) / 10, hit_rate(sum) % 10);
+}
+
+static void
+print_scanners(struct view *v)
+{
+	for (size_t i = 0; i < v->sums.scanner_count; i++)
+		print_scanner(v, i);
 }
 
 static void
@@ -221,6 +388,7 @@ print_text(struct view *v)
 	print_processes(v);
 	print_listeners(v);
 	print_use(v);
+	print_scanners(v);
 	print_counters(v);
 	print_rules(v);
 }
@@ -287,6 +455,60 @@ json_lists(struct view *v)
 }
 
 static void
+json_server(struct view *v, const struct scanner *scanner, size_t at, size_t i)
+{
+	struct seen seen = see_server(v->master, at, i);
+	char address[128];
+
+	net_endpoint_text(address, &scanner->at.items[i]);
+	buf_byte(v->out, '{');
+	json_text(v, "server", address);
+	buf_byte(v->out, ',');
+	json_text(v, "state", seen_state(&seen));
+	buf_printf(v->out, ",\"since_ms\":%" PRIu64 ",\"signatures_ms\":%" PRIu64 ",",
+	    seen.since_ms, seen.signatures_ms);
+	json_text(v, "problem", seen.problem);
+	buf_byte(v->out, ',');
+	json_text(v, "version", seen.version);
+	buf_byte(v->out, '}');
+}
+
+static void
+json_scanner(struct view *v, size_t at)
+{
+	const struct scanner *scanner = &v->master->configuration->settings->scanners[at];
+	const struct scanner_sum *sum = &v->sums.scanners[at];
+
+	buf_byte(v->out, '{');
+	json_text(v, "scanner", scanner->name);
+	buf_byte(v->out, ',');
+	json_text(v, "type", scanner_type_name(scanner->type));
+	for (unsigned i = 0; i < SCANNER_COUNTERS; i++)
+		buf_printf(v->out, ",\"%s\":%" PRIu64,
+		    scanner_counter_row((enum scanner_counter)i)->name, sum->values[i]);
+	buf_printf(v->out, ",\"mean_ms\":%.3f", mean_time(sum));
+	if (scanner->cache > 0)
+		buf_printf(v->out, ",\"cache_hit_rate\":%.3f", (double)hit_rate(sum) / 1000);
+	buf_printf(v->out, ",\"servers\":[");
+	for (size_t i = 0; i < scanner->at.count; i++) {
+		buf_printf(v->out, i > 0 ? ",\n  " : "");
+		json_server(v, scanner, at, i);
+	}
+	buf_printf(v->out, "]}");
+}
+
+static void
+json_scanners(struct view *v)
+{
+	buf_printf(v->out, ",\n\"scanners\":[");
+	for (size_t i = 0; i < v->sums.scanner_count; i++) {
+		buf_printf(v->out, i > 0 ? ",\n " : "\n ");
+		json_scanner(v, i);
+	}
+	buf_byte(v->out, ']');
+}
+
+static void
 json_counters(struct view *v)
 {
 	buf_printf(v->out, ",\n\"counters\":{");
@@ -330,6 +552,7 @@ print_json(struct view *v)
 	buf_printf(v->out, "\"limits\":{\"sessions\":%" PRIu64 ",\"memory\":%" PRIu64
 	    ",\"spool\":%" PRIu64 "}", s->sessions, s->memory_budget, s->spool_budget);
 	json_lists(v);
+	json_scanners(v);
 	json_counters(v);
 	buf_printf(v->out, "}\n");
 }
@@ -407,6 +630,75 @@ metrics_rules(struct view *v)
 }
 
 static void
+metric_of_scanner(struct view *v, enum scanner_counter c)
+{
+	const struct counter_row *row = scanner_counter_row(c);
+	bool gauge = c >= SCANNER_FIRST_GAUGE, seconds = c == SCANNER_TIME;
+	char inner[64], name[64];
+
+	snprintf(inner, sizeof inner, "scanner_%s", seconds ? "seconds" : row->name);
+	metric_name(name, inner, gauge ? "" : "_total");
+	describe(v, name, gauge ? "gauge" : "counter", row->sentence);
+	for (size_t i = 0; i < v->sums.scanner_count; i++) {
+		uint64_t value = v->sums.scanners[i].values[c];
+
+		buf_printf(v->out, "sallyport_%s{", name);
+		label(v, "scanner", v->sums.scanners[i].name);
+		if (seconds)
+			buf_printf(v->out, "} %.6f\n", (double)value / 1e6);
+		else
+			buf_printf(v->out, "} %" PRIu64 "\n", value);
+	}
+}
+
+static void
+metric_of_servers(struct view *v, const char *name,
+    double (*value)(const struct seen *))
+{
+	const struct settings *s = v->master->configuration->settings;
+	char address[128];
+
+	for (size_t i = 0; i < s->scanner_count; i++)
+		for (size_t k = 0; k < s->scanners[i].at.count; k++) {
+			struct seen seen = see_server(v->master, i, k);
+
+			net_endpoint_text(address, &s->scanners[i].at.items[k]);
+			buf_printf(v->out, "sallyport_%s{", name);
+			label(v, "scanner", s->scanners[i].name);
+			buf_byte(v->out, ',');
+			label(v, "server", address);
+			buf_printf(v->out, "} %.0f\n", value(&seen));
+		}
+}
+
+static double
+seen_up(const struct seen *s)
+{
+	return s->gateways[SERVER_IS_UP] > 0 && s->gateways[SERVER_IS_DOWN] == 0;
+}
+
+static double
+seen_signatures(const struct seen *s)
+{
+	return (double)(s->signatures_ms / 1000);
+}
+
+static void
+metrics_scanners(struct view *v)
+{
+	if (v->sums.scanner_count == 0)
+		return;
+	for (unsigned i = 0; i < SCANNER_COUNTERS; i++)
+		metric_of_scanner(v, (enum scanner_counter)i);
+	describe(v, "scanner_server_up", "gauge",
+	    "1 where every gateway that asked is answered");
+	metric_of_servers(v, "scanner_server_up", seen_up);
+	describe(v, "scanner_signatures_seconds", "gauge",
+	    "when its signatures were made; 0 where it does not say");
+	metric_of_servers(v, "scanner_signatures_seconds", seen_signatures);
+}
+
+static void
 metrics_processes(struct view *v)
 {
 	const struct process *p;
@@ -451,6 +743,7 @@ print_metrics(struct view *v)
 	metrics_counters(v);
 	metrics_processes(v);
 	metrics_limits(v);
+	metrics_scanners(v);
 	metrics_rules(v);
 }
 

@@ -46,7 +46,8 @@ add_maildirs(const struct settings *s, struct sandbox_path *paths, struct log *l
 		if (hop->kind != HOP_MAILDIR)
 			continue;
 		if (maildir_prepare(hop->path, &err) == ST_OK)
-			paths[n++] = (struct sandbox_path){ hop->path, true };
+			paths[n++] = (struct sandbox_path){ .path = hop->path,
+				.writable = true };
 		else
 			log_event(
 			    log, EVENT_STORE, LOG_IS_ERROR, "error", err.text, NULL);
@@ -63,10 +64,11 @@ child_enter(struct child *c, struct error *err)
 	struct sandbox box = { .profile = SANDBOX_STORE, .paths = paths, .path_count = 1,
 		.memory_limit = MEMORY_LIMIT, .required = c->required };
 
-	paths[0] = (struct sandbox_path){ s->state_directory, true };
+	paths[0] = (struct sandbox_path){ .path = s->state_directory, .writable = true };
 	if (!c->reader) {
 		paths[box.path_count++] =
-		    (struct sandbox_path){ s->quarantine_directory, true };
+		    (struct sandbox_path){ .path = s->quarantine_directory,
+			.writable = true };
 		box.path_count += add_maildirs(s, paths + box.path_count, &c->log);
 	}
 	enum status st = sandbox_enter(&box, &c->missing, err);

@@ -65,6 +65,20 @@ static const char *const migrations[DATABASE_VERSION] = {
 	"	PRIMARY KEY (id, class));"
 	"CREATE INDEX quarantine_class ON quarantine (class, time);"
 	"CREATE INDEX quarantine_time ON quarantine (time);",
+
+	"CREATE TABLE hold ("                   /* class hold: when to try again */
+	"	id TEXT PRIMARY KEY,"
+	"	since INTEGER NOT NULL,"        /* times: Unix ms */
+	"	next_try INTEGER NOT NULL,"
+	"	pause INTEGER NOT NULL,"        /* ms that it last waited */
+	"	tries INTEGER NOT NULL,"
+	"	state INTEGER NOT NULL"         /* enum hold_state of hold.c */
+	") WITHOUT ROWID;"
+	"CREATE INDEX hold_next ON hold (next_try) WHERE state < 2;"
+	"CREATE INDEX hold_since ON hold (since) WHERE state < 2;"
+	"CREATE INDEX hold_state ON hold (state, since) WHERE state >= 2;"
+	"ALTER TABLE mail ADD COLUMN held_as TEXT NOT NULL DEFAULT '';" /* id of the first try */
+	"CREATE INDEX mail_held_as ON mail (held_as) WHERE held_as <> '';",
 };
 
 #define EXPIRED "(SELECT number FROM mail WHERE time < ?1 ORDER BY time LIMIT ?2)"
@@ -74,8 +88,8 @@ static const char *const sql_texts[SQL_COUNT] = {
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_MAIL_ADD] = "INSERT OR IGNORE INTO mail (id, time, listener, client,"
-	    " queue_id, sender, message_id, subject, size, outcomes, record)"
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " queue_id, sender, message_id, subject, size, outcomes, record, held_as)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SQL_RECIPIENT_ADD] = "INSERT INTO recipient (mail, address, outcome, rule,"
 	    " queue_id, quarantine) VALUES (?, ?, ?, ?, ?, ?)",
 	[SQL_EXPIRE_RECIPIENTS] = "DELETE FROM recipient WHERE mail IN " EXPIRED,
@@ -91,6 +105,25 @@ static const char *const sql_texts[SQL_COUNT] = {
 	[SQL_QUARANTINE_ADD] = "INSERT OR REPLACE INTO quarantine (id, class, path, time,"
 	    " size, sender, recipients, listener, client, rule, reason)"
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_QUARANTINE_REMOVE] = "DELETE FROM quarantine WHERE id = ? AND class = ?",
+	[SQL_HOLD_ADD] = "INSERT OR IGNORE INTO hold (id, since, next_try, pause, tries,"
+	    " state) VALUES (?, ?, ?, 0, 0, 0)",
+	[SQL_HOLD_REMOVE] = "DELETE FROM hold WHERE id = ?",
+	[SQL_HOLD_GET] = "SELECT pause, tries, state FROM hold WHERE id = ?",
+	[SQL_HOLD_SET] = "UPDATE hold SET next_try = ?2, pause = ?3, tries = ?4, state = ?5"
+	    " WHERE id = ?1",
+	[SQL_HOLD_STATE] = "UPDATE hold SET state = ?2 WHERE id = ?1",
+	[SQL_HOLD_WAKE] = "UPDATE hold SET next_try = ?1, pause = 0 WHERE state = 0"
+	    " AND next_try > ?1",
+	[SQL_HOLD_DUE] = "SELECT id, next_try FROM hold WHERE state < 2"
+	    " ORDER BY next_try LIMIT ?",
+	[SQL_HOLD_OLD] = "SELECT id FROM hold WHERE state < 2 AND since < ?"
+	    " ORDER BY since LIMIT ?",
+	[SQL_HOLD_OVER] = "SELECT id FROM hold WHERE state >= 2 AND state = 2"
+	    " ORDER BY since LIMIT ?",
+	[SQL_HOLD_EXPIRED] = "SELECT id FROM hold WHERE state >= 2 AND state = 3"
+	    " ORDER BY since LIMIT ?",
+	[SQL_HOLD_COUNT] = "SELECT count(*), min(since) FROM hold WHERE state < 2",
 };
 
 static bool

@@ -10,7 +10,7 @@
 enum { TRACE_SKIPPED = 0, TRACE_NO, TRACE_FIRED, TRACE_UNKNOWN };
 
 static const char *const stage_names[RECORD_STAGES] = {
-	[RECORD_COLLECT] = "collect", [RECORD_EXAMINE] = "examine",
+	[RECORD_COLLECT] = "collect", [RECORD_EXAMINE] = "examine", [RECORD_SCAN] = "scan",
 	[RECORD_DECIDE] = "decide", [RECORD_DELIVER] = "deliver",
 };
 
@@ -104,11 +104,37 @@ value_of(struct buf *b, const struct record_finding *f)
 		buf_printf(b, " is absent");
 }
 
+/* "scanner 1": one that was asked, as item_print says it. */
+static bool
+is_scanner(const struct record_finding *f)
+{
+	return f->name.len > 8 && memcmp(f->name.ptr, "scanner ", 8) == 0 &&
+	    is_digit(f->name.ptr[8]);
+}
+
+/* Name, kind, result, answer, time and version of each. */
+static void
+scanners(struct buf *b, const struct record *r)
+{
+	const char *title = "\nScanners\n";
+
+	for (size_t i = 0; i < r->finding_count; i++) {
+		if (!is_scanner(&r->findings[i]))
+			continue;
+		buf_printf(b, "%s  ", title);
+		show_printed(b, r->findings[i].value);
+		buf_byte(b, '\n');
+		title = "";
+	}
+}
+
 static void
 facts(struct buf *b, const struct record *r)
 {
 	buf_printf(b, "\nFacts\n");
 	for (size_t i = 0; i < r->finding_count; i++) {
+		if (is_scanner(&r->findings[i]))
+			continue;
 		buf_printf(b, "  ");
 		value_of(b, &r->findings[i]);
 		buf_byte(b, '\n');
@@ -179,12 +205,18 @@ rules(struct buf *b, const struct record *r)
 		    "changes)\n");
 }
 
+static bool
+is_held(const struct record_recipient *r)
+{
+	return r->outcome == OUTCOME_QUARANTINED && span_equal(r->quarantine, SPAN_LIT("hold"));
+}
+
 static void
 recipient_line(struct buf *b, const struct record_recipient *r)
 {
 	buf_printf(b, "  ");
 	show(b, r->address);
-	buf_printf(b, ": %s", outcome_name((enum outcome)r->outcome));
+	buf_printf(b, ": %s", is_held(r) ? "held" : outcome_name((enum outcome)r->outcome));
 	optional(b, " in class ", r->quarantine, "");
 	optional(b, " by rule ", r->rule, "");
 	optional(b, "; answer: ", r->reply, "");
@@ -224,6 +256,7 @@ explain_text(struct buf *b, const struct record *r)
 
 	came_in(b, r);
 	facts(b, r);
+	scanners(b, r);
 	rules(b, r);
 	fates(b, r);
 	changes(b, r);
@@ -375,6 +408,48 @@ print_record(sqlite3_stmt *st, const struct question *q, struct buf *b, struct a
 	return ST_OK;
 }
 
+static uint64_t
+number_of(sqlite3_stmt *st, int column)
+{
+	int64_t n = sqlite3_column_int64(st, column);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void
+later_try(struct buf *b, sqlite3_stmt *st)
+{
+	uint64_t outcomes = number_of(st, 2);
+	const char *id = (const char *)sqlite3_column_text(st, 1);
+	char time[TEXT_TIME_BYTES];
+
+	text_time(time, number_of(st, 0));
+	buf_printf(b, "  %s as ", time);
+	show(b, span_text(id != NULL ? id : ""));
+	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+		if (outcomes >> i & 1)
+			buf_printf(b, " %s", outcome_name((enum outcome)i));
+	buf_byte(b, '\n');
+}
+
+/* Of a mail that was held: the newest ones. */
+static void
+later_tries(sqlite3 *db, const struct question *q, struct buf *b)
+{
+	const char *title = "\nExamined again\n";
+	sqlite3_stmt *st = NULL;
+
+	if (sqlite3_prepare_v2(db, "SELECT time, id, outcomes FROM mail WHERE held_as <> ''"
+	    " AND held_as = ? ORDER BY time DESC LIMIT 20", -1, &st, NULL) != SQLITE_OK)
+		return;
+	sqlite3_bind_text(st, 1, (const char *)q->id.ptr, (int)q->id.len, SQLITE_STATIC);
+	for (; sqlite3_step(st) == SQLITE_ROW; title = "") {
+		buf_printf(b, "%s", title);
+		later_try(b, st);
+	}
+	sqlite3_finalize(st);
+}
+
 enum status
 explain_answer(sqlite3 *db, const struct question *q, struct buf *b, struct arena *a,
     struct error *err)
@@ -397,5 +472,7 @@ explain_answer(sqlite3 *db, const struct question *q, struct buf *b, struct aren
 	else
 		fail(err, ST_TEMP, "explain", "%s", sqlite3_errmsg(db));
 	sqlite3_finalize(s);
+	if (st == ST_OK && !q->json)
+		later_tries(db, q, b);
 	return st;
 }

@@ -22,6 +22,16 @@ outcomes(const struct record *r)
 	return bits;
 }
 
+/* The id under which the mail was held, where this was a later try. */
+static struct span
+held_as(const struct record *r)
+{
+	for (size_t i = 0; i < r->finding_count; i++)
+		if (span_equal(r->findings[i].name, SPAN_LIT(RECORD_HELD_AS)))
+			return r->findings[i].value;
+	return SPAN_NONE;
+}
+
 static void
 bind_mail(sqlite3_stmt *st, const struct record *r, struct span id, struct span packed)
 {
@@ -36,6 +46,7 @@ bind_mail(sqlite3_stmt *st, const struct record *r, struct span id, struct span 
 	database_bind_number(st, 9, r->size);
 	database_bind_number(st, 10, outcomes(r));
 	sqlite3_bind_blob(st, 11, packed.ptr, (int)packed.len, SQLITE_STATIC);
+	database_bind(st, 12, held_as(r));
 }
 
 static bool

@@ -2,17 +2,11 @@
  * quarantine.c - messages kept back, as files that say themselves what they are.
  *
  * CLASS/YYYYMMDD/ID.eml below the quarantine directory, the day being that of the id, so
- * that the same id is always the same file.  A block of fields comes first, one a line,
- * ended by an empty line; then the message, byte for byte.  Texts in it are escaped
- * (\\ for a backslash, \xHH), so that all of the envelope can be read back:
- *
- *     X-Sallyport-Id: 0dkz...
- *     X-Envelope-From: <sender> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=xtext
- *     X-Envelope-To: <recipient> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;xtext
- *     X-Sallyport-Class, -Rule, -Reason, -Listener, -Client, -Arrival, -Size, -Xforward
+ * that the same id is always the same file.  It begins with the fields of kept.h, then
+ * comes the message, byte for byte.
  */
 #include "src/store/store.h"
-#include "lib/base/text.h"
+#include "lib/packet/kept.h"
 #include "src/store/draft.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +14,7 @@
 #include <unistd.h>
 
 #define CLASS_BYTES     64
-#define PREFIX_BYTES    (8u << 20)      /* more is not an envelope */
+#define HEAD_BYTES      16384u          /* of most files' fields */
 
 bool
 quarantine_class_is(struct span s)
@@ -30,112 +24,6 @@ quarantine_class_is(struct span s)
 		    s.ptr[i] != '_')
 			return false;
 	return s.len > 0 && s.len <= CLASS_BYTES;
-}
-
-static void
-field(struct buf *b, const char *name, struct span value)
-{
-	buf_printf(b, "%s: ", name);
-	text_escape(b, value, value.len, true);
-	buf_byte(b, '\n');
-}
-
-static void
-parameter(struct buf *b, const char *name, struct span value)
-{
-	if (value.len == 0)
-		return;
-	buf_printf(b, " %s=", name);
-	text_escape(b, value, value.len, true);
-}
-
-static void
-sender_field(struct buf *b, const struct envelope *e)
-{
-	static const char *const bodies[] = {
-	    [BODY_NONE] = "",
-	    [BODY_7BIT] = " BODY=7BIT",
-	    [BODY_8BITMIME] = " BODY=8BITMIME",
-	};
-	static const char *const returns[] = {
-	    [RETURN_NONE] = "",
-	    [RETURN_FULL] = " RET=FULL",
-	    [RETURN_HEADERS] = " RET=HDRS",
-	};
-
-	buf_printf(b, "X-Envelope-From: <");
-	text_escape(b, e->sender, e->sender.len, true);
-	buf_printf(b, ">%s%s%s", bodies[e->body], e->smtputf8 ? " SMTPUTF8" : "",
-	    returns[e->ret]);
-	parameter(b, "ENVID", e->envid);
-	buf_byte(b, '\n');
-}
-
-static void
-notify_parameter(struct buf *b, unsigned notify)
-{
-	static const struct { unsigned bit; const char *word; } words[] = {
-		{ NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" },
-		{ NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" },
-	};
-	const char *between = " NOTIFY=";
-
-	for (size_t i = 0; i < COUNT_OF(words); i++) {
-		if ((notify & words[i].bit) == 0)
-			continue;
-		buf_printf(b, "%s%s", between, words[i].word);
-		between = ",";
-	}
-}
-
-static void
-recipient_field(struct buf *b, const struct recipient *r)
-{
-	buf_printf(b, "X-Envelope-To: <");
-	text_escape(b, r->address, r->address.len, true);
-	buf_byte(b, '>');
-	notify_parameter(b, r->notify);
-	parameter(b, "ORCPT", r->orcpt);
-	buf_byte(b, '\n');
-}
-
-static void
-xforward_field(struct buf *b, const struct xforward *x)
-{
-	const struct { const char *name; struct span value; } rows[] = {
-		{ "NAME", x->name }, { "ADDR", x->addr }, { "PORT", x->port },
-		{ "PROTO", x->proto }, { "HELO", x->helo }, { "IDENT", x->ident },
-		{ "SOURCE", x->source },
-	};
-
-	if (!x->given)
-		return;
-	buf_printf(b, "X-Sallyport-Xforward:");
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		buf_printf(b, " %s=", rows[i].name);
-		text_value(b, rows[i].value, rows[i].value.len);
-	}
-	buf_byte(b, '\n');
-}
-
-static void
-prefix(struct buf *b, const struct packet_quarantine *q)
-{
-	char arrival[TEXT_TIME_BYTES];
-
-	text_time(arrival, q->arrived);
-	field(b, "X-Sallyport-Id", q->id);
-	sender_field(b, &q->envelope);
-	for (size_t i = 0; i < q->envelope.recipient_count; i++)
-		recipient_field(b, &q->envelope.recipients[i]);
-	field(b, "X-Sallyport-Class", q->class);
-	field(b, "X-Sallyport-Rule", q->rule);
-	field(b, "X-Sallyport-Reason", q->reason);
-	field(b, "X-Sallyport-Listener", q->listener);
-	field(b, "X-Sallyport-Client", q->client);
-	xforward_field(b, &q->envelope.xforward);
-	buf_printf(b, "X-Sallyport-Arrival: %s\nX-Sallyport-Size: %llu\n\n", arrival,
-	    (unsigned long long)q->size);
 }
 
 /* The directory of that class and day in the root; made if missing. */
@@ -187,24 +75,25 @@ day_of(char day[9], struct span id)
 		memcpy(day, "00000000", 9);
 }
 
+/* The message is at `from` in its file. */
 static enum status
 write_body(int folder, const struct packet_quarantine *q, const char *id, int message_fd,
-    struct error *err)
+    uint64_t from, struct error *err)
 {
 	struct buf head = { 0 };
 	struct draft d = { .fd = -1 };
 	char temp[64], name[64];
 	enum status st;
 
-	prefix(&head, q);
+	kept_write(&head, q);
 	snprintf(temp, sizeof temp, ".%s.tmp", id);
 	snprintf(name, sizeof name, "%s.eml", id);
-	st = buf_len(&head) <= PREFIX_BYTES ? draft_begin(&d, folder, temp, err)
+	st = buf_len(&head) <= KEPT_BYTES ? draft_begin(&d, folder, temp, err)
 	    : fail(err, ST_TEMP, "store", "the envelope is too large");
 	if (st == ST_OK)
 		st = draft_write(&d, buf_span(&head), err);
 	if (st == ST_OK)
-		st = draft_copy(&d, message_fd, 0, q->size, err);
+		st = draft_copy(&d, message_fd, from, q->size, err);
 	if (st == ST_OK)
 		st = draft_finish(&d, folder, name, err);
 	draft_drop(&d);
@@ -212,10 +101,20 @@ write_body(int folder, const struct packet_quarantine *q, const char *id, int me
 	return st;
 }
 
+/* An id as files and rows have it. */
+static struct span
+lowered(struct store *s, struct span id)
+{
+	struct span out = arena_span(&s->arena, id);
+
+	for (size_t i = 0; i < out.len; i++)
+		((uint8_t *)(uintptr_t)out.ptr)[i] = to_lower(out.ptr[i]);
+	return out;
+}
+
 /* The row is committed before the answer, though not synced: the file is the truth. */
-static void
-add_row(
-    struct store *s, const struct packet_quarantine *q, struct span id, struct span path)
+void
+quarantine_row(struct store *s, const struct packet_quarantine *q, struct span path)
 {
 	struct database *d = &s->database;
 	sqlite3_stmt *st = database_batch(d, clock_mono_ms())
@@ -225,7 +124,7 @@ add_row(
 		d->lost++;
 		return;
 	}
-	database_bind(st, 1, id);
+	database_bind(st, 1, lowered(s, q->id));
 	database_bind(st, 2, q->class);
 	database_bind(st, 3, path);
 	database_bind_number(st, 4, q->arrived);
@@ -242,26 +141,154 @@ add_row(
 		database_abandon(d);
 }
 
+struct span
+quarantine_path(struct store *s, struct span class, struct span id)
+{
+	char day[9];
+
+	day_of(day, id);
+	return span_text(arena_printf(&s->arena, "%s/%.*s/%s/%.*s.eml",
+	    s->settings->quarantine_directory, (int)class.len, (const char *)class.ptr, day,
+	    (int)id.len, (const char *)lowered(s, id).ptr));
+}
+
 enum status
-quarantine_add(struct store *s, const struct packet_quarantine *q, int message_fd,
+quarantine_copy(struct store *s, const struct packet_quarantine *q, int fd, uint64_t from,
     struct span *path, struct error *err)
 {
-	char id[RECORD_ID_BYTES + 1] = "", day[9];
-	const char *class;
+	const char *class, *id;
+	char day[9];
 	int folder;
 
 	if (!quarantine_class_is(q->class) || !record_id_is(q->id))
 		return fail(err, ST_TEMP, "store", "not a name for a quarantine");
-	for (size_t i = 0; i < RECORD_ID_BYTES; i++)
-		id[i] = (char)to_lower(q->id.ptr[i]);
+	id = arena_text(&s->arena, lowered(s, q->id));
 	class = arena_text(&s->arena, q->class);
 	day_of(day, q->id);
-	if (draft_source(message_fd, q->size, err) != ST_OK ||
+	if (draft_source(fd, from + q->size, err) != ST_OK ||
 	    (folder = day_folder(s, class, day, err)) < 0 ||
-	    write_body(folder, q, id, message_fd, err) != ST_OK)
+	    write_body(folder, q, id, fd, from, err) != ST_OK)
 		return ST_TEMP;
-	*path = span_text(arena_printf(&s->arena, "%s/%s/%s/%s.eml",
-	    s->settings->quarantine_directory, class, day, id));
-	add_row(s, q, span_text(id), *path);
+	*path = quarantine_path(s, q->class, q->id);
+	quarantine_row(s, q, *path);
 	return ST_OK;
+}
+
+enum status
+quarantine_add(struct store *s, const struct packet_quarantine *q, int message_fd,
+    struct span *path, struct error *err)
+{
+	enum status st = quarantine_copy(s, q, message_fd, 0, path, err);
+
+	if (st == ST_OK && span_equal(q->class, SPAN_LIT(HOLD_CLASS)))
+		hold_enter(s, q->id);
+	return st;
+}
+
+/* The folder of that class and day, if there is one; -1 and errno. */
+static int
+folder_of(struct store *s, struct span class, struct span id)
+{
+	char day[9];
+
+	day_of(day, id);
+	return open(arena_printf(&s->arena, "%s/%.*s/%s", s->settings->quarantine_directory,
+	    (int)class.len, (const char *)class.ptr, day), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static const char *
+name_of(struct store *s, struct span id)
+{
+	return arena_printf(&s->arena, "%.*s.eml", (int)id.len,
+	    (const char *)lowered(s, id).ptr);
+}
+
+int
+quarantine_open(struct store *s, struct span class, struct span id)
+{
+	int folder = folder_of(s, class, id);
+
+	if (folder < 0)
+		return -1;
+	int fd = openat(folder, name_of(s, id), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int why = errno;
+
+	close(folder);
+	errno = why;
+	return fd;
+}
+
+/* The name is gone, on disk. */
+static bool
+remove_file(struct store *s, struct span class, struct span id)
+{
+	int folder = folder_of(s, class, id);
+
+	if (folder < 0)
+		return errno == ENOENT;
+	bool ok = (unlinkat(folder, name_of(s, id), 0) == 0 || errno == ENOENT) &&
+	    fsync(folder) == 0;
+
+	close(folder);
+	return ok;
+}
+
+enum status
+quarantine_remove(struct store *s, struct span class, struct span id, struct error *err)
+{
+	sqlite3_stmt *st;
+
+	if (!remove_file(s, class, id))
+		return fail(err, ST_TEMP, "store", "removing %.*s: %s", (int)id.len,
+		    (const char *)id.ptr, strerror(errno));
+	if (!database_batch(&s->database, clock_mono_ms()))
+		return ST_OK;
+	if ((st = database_statement(&s->database, SQL_QUARANTINE_REMOVE)) != NULL) {
+		database_bind(st, 1, lowered(s, id));
+		database_bind(st, 2, class);
+		database_run(&s->database, st);
+	}
+	return ST_OK;
+}
+
+enum status
+quarantine_move(struct store *s, struct span from, const char *to, struct span id,
+    struct error *err)
+{
+	char day[9];
+	int old = folder_of(s, from, id), new;
+
+	if (old < 0)
+		return fail(err, ST_TEMP, "store", "moving a file: %s", strerror(errno));
+	day_of(day, id);
+	new = day_folder(s, to, day, err);
+	bool ok = new >= 0 && renameat(old, name_of(s, id), new, name_of(s, id)) == 0 &&
+	    fsync(new) == 0 && fsync(old) == 0;
+
+	if (new >= 0 && !ok)
+		fail(err, ST_TEMP, "store", "moving a file: %s", strerror(errno));
+	close(old);
+	return ok ? ST_OK : ST_TEMP;
+}
+
+/* As much of the file as holds its fields. */
+enum status
+quarantine_head(struct store *s, int fd, struct packet_quarantine *q, size_t *head,
+    struct error *err)
+{
+	enum status st = ST_MORE;
+
+	for (size_t room = HEAD_BYTES; st == ST_MORE && room <= 2 * KEPT_BYTES; room *= 8) {
+		uint8_t *bytes = arena_alloc(&s->arena, room);
+		ssize_t n = pread(fd, bytes, room, 0);
+
+		if (n < 0)
+			return fail(err, ST_TEMP, "store", "reading a held mail: %s",
+			    strerror(errno));
+		st = kept_read((struct span){ bytes, (size_t)n }, q, head, &s->arena);
+		if ((size_t)n < room)
+			break;
+	}
+	return st == ST_OK ? ST_OK :
+	    fail(err, ST_PERM, "store", "the file's fields cannot be read");
 }

@@ -43,7 +43,7 @@ store_open(struct store *s, struct error *err)
 	enum status st =
 	    database_open(&s->database, s->settings->state_directory, s->log, err);
 
-	s->folder.fd = -1;
+	s->folder.fd = s->answer_fd = -1;
 	if (st == ST_PERM)
 		return st;
 	if (st != ST_OK)
@@ -54,6 +54,7 @@ store_open(struct store *s, struct error *err)
 	s->next_rebuild = now + 24 * HOUR_MS;
 	ledger_expire(s, clock_unix_ms());
 	ledger_rebuild(s);
+	hold_rebuild(s);
 	return ST_OK;
 }
 
@@ -180,6 +181,47 @@ do_ledger_remove(struct request *r)
 	return do_ledger_change(r, ledger_remove);
 }
 
+static bool
+do_held_ask(struct request *r)
+{
+	struct packet_held_ask ask;
+
+	if (!packet_take_held_ask(&r->body, &ask))
+		return false;
+	*r->answer = packet_begin(r->bytes, PACKET_HELD, r->serial);
+	hold_ask(r->store, &ask, r->answer);
+	return true;
+}
+
+static bool
+do_held_done(struct request *r)
+{
+	struct packet_held_done d;
+	struct error err = { 0 };
+
+	if (!packet_take_held_done(&r->body, &d, &r->store->arena))
+		return false;
+	enum status st = hold_done(r->store, &d, &err);
+
+	if (st == ST_OK)
+		answer_stored(r, ST_OK, SPAN_NONE);
+	else
+		answer_body(r, st, SPAN_NONE, &err);
+	return true;
+}
+
+static bool
+do_held_told(struct request *r)
+{
+	struct packet_held_told t;
+
+	if (!packet_take_held_told(&r->body, &t))
+		return false;
+	hold_told(r->store, &t);
+	answer_stored(r, ST_OK, SPAN_NONE);
+	return true;
+}
+
 static bool (*const requests[PACKET_TYPES])(struct request *) = {
 	[PACKET_JOURNAL] = do_journal,
 	[PACKET_QUARANTINE] = do_quarantine,
@@ -187,6 +229,9 @@ static bool (*const requests[PACKET_TYPES])(struct request *) = {
 	[PACKET_LEDGER_ASK] = do_ledger_ask,
 	[PACKET_LEDGER_ADD] = do_ledger_add,
 	[PACKET_LEDGER_REMOVE] = do_ledger_remove,
+	[PACKET_HELD_ASK] = do_held_ask,
+	[PACKET_HELD_DONE] = do_held_done,
+	[PACKET_HELD_TOLD] = do_held_told,
 };
 
 static bool
@@ -247,8 +292,10 @@ tick_database(struct store *s, uint64_t now)
 		database_commit(d);
 	if ((d->corrupt || d->db == NULL) && now >= s->next_renew) {
 		s->next_renew = now + RENEW_MS;
-		if (database_renew(d))
+		if (database_renew(d)) {
 			ledger_rebuild(s);
+			hold_rebuild(s);
+		}
 	}
 	if (now >= s->next_checkpoint) {
 		s->next_checkpoint = now + CHECKPOINT_MS;
@@ -262,6 +309,7 @@ void
 store_tick(struct store *s, uint64_t now, bool idle)
 {
 	tick_database(s, now);
+	hold_tick(s, now);
 	if (now >= s->next_slice + (idle ? 0 : SLICE_BUSY_MS - SLICE_IDLE_MS)) {
 		bool more = journal_expire(s, clock_unix_ms(),
 		    idle ? SLICE_RECORDS : 2 * SLICE_RECORDS);
@@ -271,6 +319,7 @@ store_tick(struct store *s, uint64_t now, bool idle)
 	if (now >= s->next_hourly) {
 		s->next_hourly = now + HOUR_MS;
 		ledger_expire(s, clock_unix_ms());
+		hold_rebuild(s);
 	}
 	if (now >= s->next_rebuild || s->stale >= STALE_KEYS) {
 		s->next_rebuild = now + 24 * HOUR_MS;

@@ -30,6 +30,9 @@ struct store {
 	uint64_t               broken_records;
 	uint64_t               lost_told;       /* of database.lost, in the counters */
 	uint64_t next_checkpoint, next_slice, next_hourly, next_rebuild, next_renew;
+	uint64_t               next_hold_count;
+	bool                   hold_changed;    /* the gauges are not true any more */
+	int                    answer_fd;       /* to go with the answer, then closed; -1 */
 };
 
 /* ST_PERM: cannot start (a database of a newer version).  A database that cannot be
@@ -68,6 +71,34 @@ void ledger_expire(struct store *, uint64_t unix_ms);
 enum status quarantine_add(struct store *, const struct packet_quarantine *,
     int message_fd, struct span *path, struct error *);
 bool quarantine_class_is(struct span);
+/* The same with the message at `from` in the file; over what is there. */
+enum status quarantine_copy(struct store *, const struct packet_quarantine *, int fd,
+    uint64_t from, struct span *path, struct error *);
+struct span quarantine_path(struct store *, struct span class, struct span id);
+/* To another class, as it is. */
+enum status quarantine_move(struct store *, struct span from, const char *to,
+    struct span id, struct error *);
+/* Read-only; -1 and errno. */
+int quarantine_open(struct store *, struct span class, struct span id);
+/* File and row; ST_OK also where there is none. */
+enum status quarantine_remove(struct store *, struct span class, struct span id,
+    struct error *);
+/* What the file says of itself; *head: where its message begins. */
+enum status quarantine_head(struct store *, int fd, struct packet_quarantine *, size_t *head,
+    struct error *);
+void quarantine_row(struct store *, const struct packet_quarantine *, struct span path);
+
+/* hold.c: class "hold", whose mails are examined again. */
+#define HOLD_CLASS    "hold"
+#define HOLD_EXPIRED  "hold-expired"
+void hold_enter(struct store *, struct span id);
+/* Packs HELD; the file of a mail is in store->answer_fd. */
+void hold_ask(struct store *, const struct packet_held_ask *, struct pack *answer);
+enum status hold_done(struct store *, const struct packet_held_done *, struct error *);
+void hold_told(struct store *, const struct packet_held_told *);
+/* Rows for files that have none, and an end to what was nearly over. */
+void hold_rebuild(struct store *);
+void hold_tick(struct store *, uint64_t mono_ms);
 
 /* maildir.c */
 enum status maildir_add(struct store *, const struct packet_maildir *, int message_fd,

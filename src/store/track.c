@@ -47,16 +47,17 @@ conditions(struct query *q, const struct question *a)
 {
 	address_conditions(q, a);
 	if (a->id.ptr != NULL)
-		condition(q, "id = ?", a->id, 1);
+		condition(q, "id = ? OR held_as <> '' AND held_as = ?", a->id, 2);
 	if (a->queue_id.ptr != NULL)
 		condition(q, "queue_id = ? OR number IN (SELECT mail FROM recipient "
 		    "WHERE queue_id <> '' AND queue_id = ?)", a->queue_id, 2);
 	if (a->message_id.ptr != NULL)
 		condition(q, "message_id = ?", a->message_id, 1);
 	if (a->any.ptr != NULL)
-		condition(q, "id = lower(?) OR queue_id = ? OR message_id = ? OR "
+		condition(q, "id = lower(?) OR held_as <> '' AND held_as = lower(?) OR "
+		    "queue_id = ? OR message_id = ? OR "
 		    "sender = ? OR number IN (SELECT mail FROM recipient "
-		    "WHERE address = ? OR queue_id <> '' AND queue_id = ?)", a->any, 6);
+		    "WHERE address = ? OR queue_id <> '' AND queue_id = ?)", a->any, 7);
 	if (a->since > 0)
 		buf_printf(&q->sql, " AND time >= %llu", (unsigned long long)a->since);
 	if (a->outcomes != 0)
@@ -71,7 +72,7 @@ prepare(sqlite3 *db, const struct question *a, struct error *err)
 	sqlite3_stmt *st = NULL;
 
 	buf_printf(&q.sql, "SELECT number, time, id, outcomes, sender, client, queue_id, "
-	    "message_id, subject, size, listener FROM mail WHERE 1");
+	    "message_id, subject, size, listener, held_as FROM mail WHERE 1");
 	conditions(&q, a);
 	buf_printf(&q.sql, " ORDER BY time DESC, number DESC LIMIT %llu",
 	    (unsigned long long)a->limit);
@@ -85,7 +86,7 @@ prepare(sqlite3 *db, const struct question *a, struct error *err)
 }
 
 enum column { C_NUMBER = 0, C_TIME, C_ID, C_OUTCOMES, C_SENDER, C_CLIENT, C_QUEUE_ID,
-	C_MESSAGE_ID, C_SUBJECT, C_SIZE, C_LISTENER };
+	C_MESSAGE_ID, C_SUBJECT, C_SIZE, C_LISTENER, C_HELD_AS };
 
 static struct span
 text_of(sqlite3_stmt *st, int column)
@@ -183,6 +184,10 @@ line(struct buf *b, sqlite3_stmt *mail, sqlite3_stmt *recipients)
 	text_escape(b, text_of(mail, C_SENDER), SHOWN_BYTES, true);
 	buf_printf(b, "> ->");
 	line_recipients(b, recipients, sqlite3_column_int64(mail, C_NUMBER));
+	if (text_of(mail, C_HELD_AS).len > 0) {
+		buf_printf(b, " held-as ");
+		text_escape(b, text_of(mail, C_HELD_AS), SHOWN_BYTES, true);
+	}
 	buf_byte(b, '\n');
 }
 
@@ -232,6 +237,7 @@ object(struct buf *b, sqlite3_stmt *mail, sqlite3_stmt *recipients)
 		{ "listener", C_LISTENER }, { "client_address", C_CLIENT },
 		{ "client_queue_id", C_QUEUE_ID }, { "sender", C_SENDER },
 		{ "message_id", C_MESSAGE_ID }, { "subject", C_SUBJECT },
+		{ "held_as", C_HELD_AS },
 	};
 	char time[TEXT_TIME_BYTES];
 	struct buf words = { 0 };

@@ -16,7 +16,8 @@
 #define LAST_TURNS      1000            /* of one that is about to be left        */
 #define END_MS          100000          /* without a master: the longest a gateway has */
 
-struct peer { int fd; uint32_t index; uint8_t *kept; size_t kept_len; };
+/* kept: an answer that could not be sent yet, with the descriptor that goes with it, or -1. */
+struct peer { int fd; uint32_t index; uint8_t *kept; size_t kept_len; int kept_fd; };
 
 struct writer {
 	struct child *child;
@@ -35,21 +36,25 @@ peer_forget(struct peer *p)
 {
 	if (p->fd >= 0)
 		close(p->fd);
+	if (p->kept != NULL && p->kept_fd >= 0)
+		close(p->kept_fd);
 	free(p->kept);
-	*p = (struct peer){ .fd = -1 };
+	*p = (struct peer){ .fd = -1, .kept_fd = -1 };
 }
 
-/* False: the link is gone. */
+/* Takes the descriptor, if there is one.  False: the link is gone. */
 static bool
-peer_answer(struct peer *p, struct span answer)
+peer_answer(struct peer *p, struct span answer, int fd)
 {
-	enum ipc_result result = ipc_send(p->fd, answer, NULL, 0);
+	enum ipc_result result = ipc_send(p->fd, answer, &fd, fd >= 0);
 
 	if (result == IPC_AGAIN) {
 		p->kept = must_alloc(answer.len);
 		memcpy(p->kept, answer.ptr, answer.len);
 		p->kept_len = answer.len;
-	}
+		p->kept_fd = fd;
+	} else if (fd >= 0)
+		close(fd);
 	return result != IPC_CLOSED;
 }
 
@@ -59,7 +64,7 @@ peer_answer_kept(struct peer *p)
 	struct span kept = { p->kept, p->kept_len };
 
 	p->kept = NULL;
-	bool ok = peer_answer(p, kept);
+	bool ok = peer_answer(p, kept, p->kept_fd);
 
 	free((void *)(uintptr_t)kept.ptr);
 	return ok;
@@ -76,7 +81,11 @@ peer_packet(struct writer *w, struct peer *p, size_t len, const int *fds, size_t
 		    "a gateway sent what is not a request; its link is dropped", NULL);
 		return false;
 	}
-	return answer.len == 0 || peer_answer(p, (struct span){ answer.ptr, answer.len });
+	int with = w->store.answer_fd;
+
+	w->store.answer_fd = -1;
+	return answer.len == 0 ||
+	    peer_answer(p, (struct span){ answer.ptr, answer.len }, with);
 }
 
 /* Up to `most` packets; true when there was one. */
@@ -143,7 +152,7 @@ do_link(struct writer *w, struct order *o)
 	if (!packet_take_link(&o->body, &link) || link.kind != PROCESS_GATEWAY ||
 	    o->fd_count != 1 || (p = peer_place(w, link.index)) == NULL)
 		return false;
-	*p = (struct peer){ .fd = o->fds[0], .index = link.index };
+	*p = (struct peer){ .fd = o->fds[0], .index = link.index, .kept_fd = -1 };
 	o->fds[0] = -1;
 	return true;
 }
@@ -338,7 +347,8 @@ writer_run(struct child *c)
 
 	w->child = c;
 	w->store = (struct store){ .settings = c->settings, .log = &c->log, .hostname =
-		c->hostname, .counters = c->counters, .page = c->page, .folder.fd = -1 };
+		c->hostname, .counters = c->counters, .page = c->page, .folder.fd = -1,
+		.answer_fd = -1 };
 	while (goes_on(w)) {
 		int n = wait_and_serve(w, polls);
 

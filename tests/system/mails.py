@@ -1,8 +1,10 @@
 """mails.py - messages that tests send, and what Sallyport makes of them on their way."""
 from __future__ import annotations
 
+import io
 import itertools
 import re
+import zipfile
 
 from client import Answer, Client, crlf
 
@@ -56,3 +58,15 @@ def send_as(place: int | str, octets: bytes, sender: str = "sender@example.com",
 def to(mails) -> list[str]:
     """The recipients of all these mails, sorted."""
     return sorted(name for mail in mails for name in mail.recipients)
+
+
+def zipped(content: bytes, name: str, encrypted: bool = False) -> bytes:
+    """A zip with one file.  encrypted: its flag is set, which is what is looked at."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    octets = bytearray(out.getvalue())
+    if encrypted:
+        octets[6] |= 1
+        octets[octets.index(b"PK\1\2") + 8] |= 1
+    return bytes(octets)

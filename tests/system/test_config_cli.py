@@ -93,6 +93,15 @@ def test_package_configuration(cli):
     cli("config", "check", text=text)
 
 
+def test_scanner_that_nobody_asks(cli):
+    """Its block has lost its marks, its rules have not."""
+    scanner = "scanner clam { type clamd; at unix:/x; }\n"
+    text = GOOD.format(port=10024)
+    assert "no rule asks scanner `clam'" in cli("config", "check", text=scanner + text).stdout
+    text = text.replace("otherwise", "monitor rule v when virus.found then discard; otherwise")
+    assert "no rule" not in cli("config", "check", text=scanner + text).stdout
+
+
 def test_wrong_usage(cli):
     for words in (["config"], ["config", "chekc"], ["what"], ["status", "--xml"], ["explain"]):
         assert cli(*words, text=GOOD.format(port=10024), status=64).stderr
@@ -174,7 +183,7 @@ def test_explain(running):
     assert [row["outcome"] for row in record["recipients"]] == ["delivered", "discarded"]
     assert record["recipients"][0]["queue_id"] == "4XYZ" and record["message_id"] == "<m3@x>" \
         or record["message_id"] == "m3@x"
-    assert {"collect", "examine", "decide", "deliver"} == set(record["times_us"])
+    assert {"collect", "examine", "scan", "decide", "deliver"} == set(record["times_us"])
     done = daemon.run("explain", "0" * 16)
     assert done.returncode == 1 and done.stdout + done.stderr
 

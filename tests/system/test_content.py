@@ -1,13 +1,11 @@
 """test_content.py - what is in a mail decides what becomes of it."""
 import base64
-import io
-import zipfile
 from email.message import EmailMessage
 
 import pytest
 
 from client import send
-from mails import id_of, make
+from mails import id_of, make, zipped
 
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE!$H+H*"
 RULES = """
@@ -50,18 +48,6 @@ def forwarded(inner: EmailMessage) -> EmailMessage:
     mail.set_content("See below.\n")
     mail.add_attachment(inner)
     return mail
-
-
-def zipped(content: bytes, name: str, encrypted: bool = False) -> bytes:
-    """A zip with one file.  encrypted: its flag is set, which is what is looked at."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
-    octets = bytearray(out.getvalue())
-    if encrypted:
-        octets[6] |= 1
-        octets[octets.index(b"PK\1\2") + 8] |= 1
-    return bytes(octets)
 
 
 def octets_of(mail: EmailMessage) -> bytes:

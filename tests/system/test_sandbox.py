@@ -23,6 +23,7 @@ FORBIDDEN = {
     "gateway/sallyport-gateway":     DATABASE | DECODER | {"microhttpd"},
     "inspector/sallyport-inspector": NETWORK | DATABASE,  # crypto: digests
     "store/sallyport-store":         NETWORK | DECODER,
+    "runner/sallyport-runner":       NETWORK | DATABASE | DECODER,
     "master/sallyport":              DATABASE | DECODER | {"ssl", "cares", "microhttpd"},
 }
 # In force only in those that lock themselves down.
@@ -30,6 +31,7 @@ REQUIRED = {
     "gateway/sallyport-gateway":     {"seccomp", "cap-ng"},
     "inspector/sallyport-inspector": {"seccomp", "cap-ng"},
     "store/sallyport-store":         {"seccomp", "cap-ng"},
+    "runner/sallyport-runner":       {"seccomp", "cap-ng"},
     "master/sallyport":              set(),
 }
 

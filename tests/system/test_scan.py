@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from client import send
-from mails import id_of, make
+from mails import id_of, make, zipped
 
 CONFIGURATION = """
 hostname mx1.example.com;
@@ -26,6 +26,7 @@ policy inbound {{
 \trule away when sender = "bad@example.net" then discard;
 \trule outside when client.address in 192.0.2.0/24 and header.subject = "outside"
 \t    then quarantine outside;
+\tmonitor rule link when any link (differs) then quarantine link;
 \totherwise header add X-Seen "yes", accept;
 }}
 policy outbound {{
@@ -161,7 +162,7 @@ def test_cannot_be_examined(scan, tmp_path):
 
 
 def test_inspector_dies(scan, tmp_path):
-    for name in ("gateway", "inspector", "store"):
+    for name in ("gateway", "inspector", "store", "runner"):
         shutil.copy("/bin/false", tmp_path / f"sallyport-{name}")
     scan(make(), *ENVELOPE, status=3, env={"SALLYPORT_LIBEXEC": str(tmp_path)},
          stderr="the inspector ended with status 1")
@@ -174,8 +175,8 @@ def test_file_and_empty_message(scan, tmp_path):
 
 
 def test_same_as_mail(sallyport, next_hop, scan, tmp_path):
-    """What explain says of a mail that went through, scan says of its file.  Content is
-    looked at on the way only where a rule asks for it; scan always does."""
+    """What explain says of a mail that went through, scan says of its file: both look at
+    what the rules ask for."""
     hop = next_hop()
     daemon = sallyport(f"127.0.0.1:{hop.port}", policy="""
         monitor rule names when any attachment (name = "nothing") then discard;
@@ -191,3 +192,45 @@ def test_same_as_mail(sallyport, next_hop, scan, tmp_path):
     facts = scanned.stdout.split("\nFacts\n")[1].split("\n\n")[0].splitlines()
     assert len(facts) > 10
     assert not [line for line in facts if line not in explained], explained
+
+
+def test_scanners_are_not_asked(scan):
+    policy = """scanner clam { type clamd; at unix:/nowhere; }
+scanner assassin { type spamd; at unix:/nowhere; }
+listener third { address 127.0.0.1:10030; policy third; next-hop 127.0.0.1:10025; }
+policy third {
+\trule joe when recipient = "joe@example.com" then discard;
+\trule virus when virus.found then quarantine virus;
+\totherwise accept;
+}"""
+    options = ("--listener", "third", "--from", "amy@example.net")
+    text = scan(make(), *options, "--to", "bob@example.com", status=3, settings=policy)
+    assert "bob@example.com: defer or accept, as scanners say; would ask clam\n" in text
+    assert "virus.found is unknown: scan asks no scanners" in text
+    found = json.loads(scan(make(), "--json", *options, "--to", "joe@example.com", status=1,
+                            settings=policy))
+    assert found["recipients"][0]["would_ask"] == ""
+
+
+def test_content_not_seen(scan):
+    """As in the daemon: where a rule has judged what could not be seen, its accept stands;
+    but not in place of scanners."""
+    policy = """scanner clam { type clamd; at unix:/nowhere; }
+listener third { address 127.0.0.1:10030; policy third; next-hop 127.0.0.1:10025; }
+listener fourth { address 127.0.0.1:10031; policy fourth; next-hop 127.0.0.1:10025; }
+policy third {
+\trule exe when any attachment (class = executable) then quarantine banned;
+\trule unseen when archive.encrypted then header add X-Not-Examined content, accept;
+\totherwise accept;
+}
+policy fourth {
+\trule virus when virus.found then quarantine virus;
+\tinclude third;
+\totherwise accept;
+}"""
+    mail = attached(base64.b64encode(zipped(b"x" * 99, "a.txt", encrypted=True)).decode(), "a.zip")
+    text = scan(mail, "--listener", "third", *ENVELOPE, settings=policy)
+    assert "rule exe: unknown" in text and ": accept by rule unseen" in text
+    assert "header add X-Not-Examined: content" in text
+    text = scan(mail, "--listener", "fourth", *ENVELOPE, status=3, settings=policy)
+    assert ": defer or accept, as scanners say; would ask clam\n" in text

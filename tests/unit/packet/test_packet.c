@@ -103,7 +103,7 @@ take_listen(struct unpack *u, struct arena *a, struct pack *again)
 static void
 put_examine(struct pack *p)
 {
-	packet_put_examine(p, &(struct packet_examine){ 1, 2, true });
+	packet_put_examine(p, &(struct packet_examine){ 1, 2, WISH_ALL, true });
 }
 
 static bool
@@ -126,7 +126,8 @@ put_examined(struct pack *p)
 		{ .helo = T("h2") },
 	};
 	struct packet_examined e = { .status = ST_TEMP, .why = T("why"), .header_size = 3,
-		.header_eight_bit = true, .body_eight_bit = true, .received_count = 4,
+		.header_eight_bit = true, .body_eight_bit = true, .marked = true,
+		.received_count = 4, .key = { .known = true, .bytes = { 7, 8, [31] = 9 } },
 		.hops = hops, .hop_count = 2 };
 
 	findings_set_text(&e.findings, FACT_HEADER_SUBJECT, T("hello"));
@@ -150,7 +151,8 @@ put_rewrite(struct pack *p)
 	struct packet_change changes[] = { { true, T("X-A"), SPAN_NONE },
 		{ false, T("X-B"), T("v") } };
 
-	packet_put_rewrite(p, &(struct packet_rewrite){ 9, 8, changes, 2 });
+	packet_put_rewrite(p, &(struct packet_rewrite){ 9, 8, changes, 2, true,
+	    T("***SPAM*** ") });
 }
 
 static bool
@@ -191,7 +193,8 @@ static void
 put_quarantine(struct pack *p)
 {
 	packet_put_quarantine(p, &(struct packet_quarantine){ T("0123456789abcdef"), T("spam"),
-		T("l"), T("r"), T("why"), T("c"), 1, 2, envelope() });
+		T("l"), T("r"), T("why"), T("c"), 1, 2, envelope(), T("192.0.2.1"), T("25"),
+		T("helo"), T("ESMTP") });
 }
 
 static bool
@@ -263,6 +266,114 @@ take_ledger(struct unpack *u, struct arena *a, struct pack *again)
 	return ok;
 }
 
+static void
+put_run(struct pack *p)
+{
+	packet_put_run(p, &(struct packet_run){ 3, 30000, T("id"), T("s@y.example"), T("192.0.2.1") });
+}
+
+static bool
+take_run(struct unpack *u, struct arena *a, struct pack *again)
+{
+	struct packet_run r;
+	bool ok = packet_take_run(u, &r);
+
+	packet_put_run(again, &r);
+	return ok;
+}
+
+static void
+put_ran(struct pack *p)
+{
+	packet_put_ran(p, &(struct command_end){ COMMAND_TIMED_OUT, 9, T("why"), T("out"), true });
+}
+
+static bool
+take_ran(struct unpack *u, struct arena *a, struct pack *again)
+{
+	struct command_end e;
+	bool ok = packet_take_ran(u, &e);
+
+	if (ok)
+		packet_put_ran(again, &e);
+	return ok;
+}
+
+static void
+put_held_ask(struct pack *p)
+{
+	packet_put_held_ask(p, &(struct packet_held_ask){ true, false,
+	    { T("0123456789abcdef"), T("0123456789abcdeg") }, 2 });
+}
+
+static bool
+take_held_ask(struct unpack *u, struct arena *a, struct pack *again)
+{
+	struct packet_held_ask h;
+	bool ok = packet_take_held_ask(u, &h);
+
+	if (ok)
+		packet_put_held_ask(again, &h);
+	return ok;
+}
+
+static void
+put_held(struct pack *p)
+{
+	packet_put_held(p, &(struct packet_held){ HELD_EXPIRED, 1000, 3,
+	    { T("0123456789abcdef"), T("0123456789abcdeg") }, 2, T("main") });
+}
+
+static bool
+take_held(struct unpack *u, struct arena *a, struct pack *again)
+{
+	struct packet_held h;
+	bool ok = packet_take_held(u, &h);
+
+	if (ok)
+		packet_put_held(again, &h);
+	return ok;
+}
+
+static void
+put_held_done(struct pack *p)
+{
+	struct held_row rows[] = {
+		{ T("a@x.example"), SPAN_NONE, SPAN_NONE, T("451 later"), HELD_STAYS },
+		{ T("b@x.example"), T("virus"), T("rule"), T("why"), HELD_REFUSED },
+	};
+
+	packet_put_held_done(p, &(struct packet_held_done){ T("0123456789abcdef"), rows, 2 });
+}
+
+static bool
+take_held_done(struct unpack *u, struct arena *a, struct pack *again)
+{
+	struct packet_held_done d;
+	bool ok = packet_take_held_done(u, &d, a);
+
+	if (ok)
+		packet_put_held_done(again, &d);
+	return ok;
+}
+
+static void
+put_held_told(struct pack *p)
+{
+	packet_put_held_told(p, &(struct packet_held_told){ { T("0123456789abcdef") }, 1 });
+}
+
+static bool
+take_held_told(struct unpack *u, struct arena *a, struct pack *again)
+{
+	struct packet_held_told t;
+	bool ok = packet_take_held_told(u, &t);
+
+	if (ok)
+		packet_put_held_told(again, &t);
+	return ok;
+}
+
 static const struct kind kinds[] = {
 	{ "setup", put_setup, take_setup }, { "link", put_link, take_link },
 	{ "listen", put_listen, take_listen }, { "examine", put_examine, take_examine },
@@ -270,7 +381,10 @@ static const struct kind kinds[] = {
 	{ "rewritten", put_rewritten, take_rewritten },
 	{ "quarantine", put_quarantine, take_quarantine },
 	{ "maildir", put_maildir, take_maildir }, { "stored", put_stored, take_stored },
-	{ "ledger", put_ledger, take_ledger },
+	{ "ledger", put_ledger, take_ledger }, { "run", put_run, take_run },
+	{ "ran", put_ran, take_ran }, { "held ask", put_held_ask, take_held_ask },
+	{ "held", put_held, take_held }, { "held done", put_held_done, take_held_done },
+	{ "held told", put_held_told, take_held_told },
 };
 
 static bool
@@ -461,6 +575,55 @@ test_edits(void **state)
 	}
 }
 
+/* A runner that has been taken over: nothing but what there can be. */
+static void
+test_ran_is_checked(void **state)
+{
+	static uint8_t output[COMMAND_OUTPUT_BYTES + 1];
+	static const struct { unsigned how, number; size_t output; bool ok; } table[] = {
+		{ COMMAND_EXITED, 0, 0, true },
+		{ COMMAND_EXITED, 255, COMMAND_OUTPUT_BYTES, true },
+		{ COMMAND_EXITED, 256, 0, false },
+		{ COMMAND_HOWS - 1, 0, 0, true },
+		{ COMMAND_HOWS, 0, 0, false },
+		{ 255, 0, 0, false },
+		{ COMMAND_EXITED, 0, COMMAND_OUTPUT_BYTES + 1, false },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct pack p = { room, 0, sizeof room, false };
+		struct command_end e;
+
+		pack_u8(&p, (uint8_t)table[i].how);
+		pack_u32(&p, table[i].number);
+		pack_span(&p, SPAN_NONE);
+		pack_span(&p, (struct span){ output, table[i].output });
+		pack_u8(&p, 0);
+		struct unpack u = { { room, p.len }, false };
+
+		if (packet_take_ran(&u, &e) != table[i].ok)
+			fail_msg("row %zu", i);
+	}
+}
+
+/* The longest answer is a packet; what does not fit is cut, and it says so. */
+static void
+test_ran_large(void **state)
+{
+	static uint8_t output[2 * COMMAND_OUTPUT_BYTES];
+	struct pack p = packet_begin(room, PACKET_RAN, 0);
+	struct command_end e = { .why = { output, 2000 }, .output = { output, sizeof output } };
+	struct unpack u;
+	uint32_t serial;
+
+	packet_put_ran(&p, &e);
+	assert_false(p.full);
+	packet_open((struct span){ room, p.len }, &serial, &u);
+	assert_true(packet_take_ran(&u, &e));
+	assert_int_equal(e.output.len, COMMAND_OUTPUT_BYTES);
+	assert_true(e.cut);
+}
+
 static void
 test_ids_are_checked(void **state)
 {
@@ -499,6 +662,61 @@ test_ledger_page(void **state)
 }
 
 static void
+test_scanner_counter_rows(void **state)
+{
+	for (int i = 0; i < SCANNER_COUNTERS; i++) {
+		const struct counter_row *row = scanner_counter_row((enum scanner_counter)i);
+
+		assert_true(strlen(row->sentence) > 10);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(row->name,
+			    scanner_counter_row((enum scanner_counter)k)->name);
+	}
+}
+
+/* Whoever reads sees the old text or the new one, also if writing ends in the middle. */
+static void
+test_counter_text(void **state)
+{
+	struct counter_text t = { 0 };
+	char out[COUNTER_TEXT_BYTES], full[COUNTER_TEXT_BYTES + 9];
+
+	counter_text_get(&t, out);
+	assert_string_equal(out, "");
+	counter_text_set(&t, SPAN_LIT("one"));
+	counter_text_get(&t, out);
+	assert_string_equal(out, "one");
+	memset(t.text[(t.current & 1) ^ 1], 'x', COUNTER_TEXT_BYTES);
+	counter_text_get(&t, out);
+	assert_string_equal(out, "one");
+	memset(full, 'y', sizeof full);
+	counter_text_set(&t, (struct span){ (const uint8_t *)full, sizeof full });
+	counter_text_get(&t, out);
+	assert_int_equal(strlen(out), COUNTER_TEXT_BYTES - 1);
+	counter_text_set(&t, SPAN_NONE);
+	counter_text_get(&t, out);
+	assert_string_equal(out, "");
+	/* What a process that was taken over may have left there. */
+	t.current = UINT32_MAX;
+	memset(t.text, 'z', sizeof t.text);
+	counter_text_get(&t, out);
+	assert_int_equal(strlen(out), COUNTER_TEXT_BYTES - 1);
+}
+
+static void
+test_counters_layout(void **state)
+{
+	size_t bytes = counters_bytes(3, 2);
+	struct counters *c = must_alloc(bytes);
+	struct scanner_row *last = counters_scanner(c, 3, 1);
+
+	assert_ptr_equal((uint8_t *)(last + 1), (uint8_t *)c + bytes);
+	assert_ptr_equal(counters_scanner(c, 3, 0), &c->rules[3]);
+	assert_int_equal((uintptr_t)last % _Alignof(struct scanner_row), 0);
+	free(c);
+}
+
+static void
 test_counter_rows(void **state)
 {
 	for (unsigned i = 0; i < COUNTER_COUNT; i++) {
@@ -517,8 +735,11 @@ main(void)
 		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_open),
 		cmocka_unit_test(test_examined_stage), cmocka_unit_test(test_examined_large),
+		cmocka_unit_test(test_ran_is_checked), cmocka_unit_test(test_ran_large),
 		cmocka_unit_test(test_edits), cmocka_unit_test(test_ids_are_checked),
 		cmocka_unit_test(test_ledger_page), cmocka_unit_test(test_counter_rows),
+		cmocka_unit_test(test_scanner_counter_rows),
+		cmocka_unit_test(test_counter_text), cmocka_unit_test(test_counters_layout),
 	};
 
 	return cmocka_run_group_tests_name("packet", tests, NULL, NULL);

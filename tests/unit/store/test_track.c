@@ -197,7 +197,7 @@ test_track(void **state)
 	    "\"outcome\": \"delivered\", \"listener\": \"in\", "
 	    "\"client_address\": \"192.0.2.1\", \"client_queue_id\": \"CLIENTQ\", "
 	    "\"sender\": \"Sender@y.example\", \"message_id\": \"m1@y.example\", "
-	    "\"subject\": \"\\u001b]0;owned\\u0007 \\\"q\\\"\", \"size\": 1234, "
+	    "\"subject\": \"\\u001b]0;owned\\u0007 \\\"q\\\"\", \"held_as\": \"\", \"size\": 1234, "
 	    "\"recipients\": [{\"address\": \"R@Example.com\", \"outcome\": \"delivered\", "
 	    "\"rule\": \"otherwise\", \"queue_id\": \"HOPQ1\", \"quarantine\": \"\"}]}\n]\n");
 	buf_free(&b);
@@ -231,7 +231,7 @@ add_explained(struct site *p)
 		.client_address = T("192.0.2.1"), .client_name = T("mx.example.org"),
 		.client_helo = T("mx"), .client_queue_id = T("CQ"), .protocol = T("ESMTP"),
 		.sender = T("s@y.example"), .message_id = T("<m@y>"), .subject = T("hello"),
-		.size = 1234, .reply = T("250 2.0.0 Ok"), .stage_us = { 1500, 250, 0, 3000 },
+		.size = 1234, .reply = T("250 2.0.0 Ok"), .stage_us = { 1500, 250, 40000, 0, 3000 },
 		.recipients = both, .recipient_count = 2, .findings = findings,
 		.finding_count = 3, .walks = walks, .walk_count = 2, .changes = changes,
 		.change_count = 1, .recipients_cut = 3 };
@@ -277,9 +277,10 @@ static const char explained[] = "ok\n"
     "\nTime\n"
     "  collect     1.500 ms\n"
     "  examine     0.250 ms\n"
+    "  scan        40.000 ms\n"
     "  decide      0.000 ms\n"
     "  deliver     3.000 ms\n"
-    "  in all      4.750 ms\n";
+    "  in all      44.750 ms\n";
 
 static void
 test_explain(void **state)
@@ -297,7 +298,7 @@ test_explain(void **state)
 	    "\"monitor\": false, \"result\": \"no\", \"fact\": \"message.size\", "
 	    "\"would\": \"\"}, "));
 	assert_non_null(strstr(buf_text(&b), "\"times_us\": {\"collect\": 1500, "
-	    "\"examine\": 250, \"decide\": 0, \"deliver\": 3000}}\n"));
+	    "\"examine\": 250, \"scan\": 40000, \"decide\": 0, \"deliver\": 3000}}\n"));
 	buf_free(&b);
 	site_end(&p);
 }

@@ -163,7 +163,8 @@ ask_examine(struct run *r, struct span message)
 	struct pack p = packet_begin(bytes, PACKET_EXAMINE, ++r->serial);
 	int fd = ipc_memory("message", message);
 
-	packet_put_examine(&p, &(struct packet_examine){ message.len, 1u << 20, true });
+	packet_put_examine(&p, &(struct packet_examine){ message.len, 1u << 20, WISH_ALL,
+	    false });
 	send_packet(r->gateway, &p, &fd, 1);
 	close(fd);
 }
@@ -205,7 +206,8 @@ static void
 test_rewrite(void **state)
 {
 	struct packet_change change = { false, SPAN_LIT("X-A"), SPAN_LIT("b") };
-	struct packet_rewrite job = { 12, 1000, &change, 1 };
+	struct packet_rewrite job = { .size = 12, .header_limit = 1000,
+		.changes = &change, .change_count = 1 };
 	uint8_t bytes[PACKET_BYTES];
 	struct pack p = packet_begin(bytes, PACKET_REWRITE, 9);
 	struct packet_rewritten out;
@@ -234,7 +236,8 @@ static void
 test_too_long_answer(void **state)
 {
 	struct packet_change changes[59];
-	struct packet_rewrite job = { 2, 1000, changes, COUNT_OF(changes) };
+	struct packet_rewrite job = { .size = 2, .header_limit = 1000, .changes = changes,
+		.change_count = COUNT_OF(changes) };
 	uint8_t bytes[PACKET_BYTES];
 	static char value[1080];
 	struct pack p = packet_begin(bytes, PACKET_REWRITE, 9);

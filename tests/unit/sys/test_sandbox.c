@@ -518,7 +518,7 @@ enum { NOT_ENTERED = 200, INCOMPLETE = 201 };
 static void
 run_row(size_t i, const struct inside *in, uid_t user)
 {
-	const struct sandbox_path spool = { in->spool, true };
+	const struct sandbox_path spool = { .path = in->spool, .writable = true };
 	const struct sandbox s = { .profile = rows[i].profile, .paths = &spool,
 		.path_count = rows[i].profile != SANDBOX_INSPECTOR,
 		.memory_limit = rows[i].profile != SANDBOX_STORE ? 512 << 20 : 0 };
@@ -682,7 +682,7 @@ enter(bool required, const struct sandbox_path *path, const char *text)
 static void
 test_missing(void **state)
 {
-	const struct sandbox_path none = { "/nowhere", true };
+	const struct sandbox_path none = { .path = "/nowhere", .writable = true };
 
 	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) <= 1) {
 		assert_int_equal(enter(true, NULL, "landlock: kernel"), ST_PERM);
