@@ -423,6 +423,7 @@ start(struct scan *s)
 		clients_enter(s->pool->clients, &s->client);
 	s->pool->running++;
 	s->step = SCAN_IS_ASKING;
+	s->started = now_ms();
 	if (s->pool->type == SCANNER_TYPE_COMMAND)
 		run(s);
 	else
@@ -449,12 +450,20 @@ scan_too_busy(struct scan *s, const char *why)
 	scan_without_answer(s, SCAN_FAILED, why);
 }
 
-/* With less than a tenth of its time left it is not begun: it would take a slot for nothing,
-   and the server would look as if it hung. */
+/* With less time left than an answer takes lately, and than a tenth of all its time, it is
+   not begun: it would take a slot for nothing, and the server would look as if it hung. */
 static bool
 is_too_late(const struct scan *s)
 {
-	return now_ms() + (s->deadline - s->began) / 10 >= s->deadline;
+	uint64_t tenth = (s->deadline - s->began) / 10, takes = s->pool->takes;
+
+	return now_ms() + (takes > tenth ? takes : tenth) >= s->deadline;
+}
+
+static void
+note_time(struct scanner_pool *p, uint64_t ms)
+{
+	p->takes = (3 * p->takes + ms) / 4;
 }
 
 static void
@@ -571,6 +580,7 @@ server_answered(struct server *v, struct scan *s, const struct scan_report *r)
 	v->failures = 0;
 	v->pause = 0;
 	v->answered = now_ms();
+	note_time(v->pool, v->answered - s->started);
 	note_version(v, r->version);
 	server_is_up(v);
 	if (s->by_stream && v->denied_until <= now_ms())

@@ -78,6 +78,7 @@ struct scan {
 	bool                 by_stream;         /* its descriptor could not be read */
 	uint32_t             era;               /* of the server asked, at that time */
 	uint64_t             began_us, began;
+	uint64_t             started;           /* ms: it has a slot */
 	char                 problem[200];      /* of the server tried last */
 };
 

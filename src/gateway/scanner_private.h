@@ -53,6 +53,7 @@ struct scanner_pool {
 	char                *key, *name;
 	enum scanner_type    type;
 	uint64_t             slots, queue_limit, timeout, connect_timeout;
+	uint64_t             takes;     /* ms from slot to answer: of the last few */
 	enum clamd_transfer  transfer;
 	uint64_t             canary;
 	char                *path, *password;
