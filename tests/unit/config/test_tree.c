@@ -257,7 +257,7 @@ static void
 test_bytes_of_all(void **state)
 {
 	struct memory m = { .files = { { "c", "include \"x\";include \"x\";include \"x\";"
-	    "include \"x\";\ninclude \"y\";include \"y\";include \"y\";" }, { "x" }, { "y" } } };
+	    "include \"x\";\ninclude \"y\";include \"y\";include \"y\";" }, { "x", NULL }, { "y", NULL } } };
 	struct buf four = { 0 };
 
 	memset(buf_room(&four, 4 << 20), '\n', (4 << 20) - 100);
