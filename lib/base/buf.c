@@ -10,7 +10,7 @@
 uint8_t *
 buf_room(struct buf *b, size_t n)
 {
-	if (b->cap - b->to >= n)
+	if (b->ptr != NULL && b->cap - b->to >= n)
 		return b->ptr + b->to;
 	if (b->from > 0) {
 		memmove(b->ptr, b->ptr + b->from, b->to - b->from);
