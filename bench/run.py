@@ -12,8 +12,8 @@ Sends the same mail through servers that all stand between smtpload and one smtp
 With --with, besides, and on the mixed corpus with 20 and 2 connections only, each mail
 unique:
 
-    content    sallyport with rules about attachments, links, signatures and ambiguity, as
-               the shipped configuration has them
+    content    sallyport with rules about attachments and ambiguity, as the shipped
+               configuration has them, and about links and signatures
     clamd      sallyport that asks clamd, which has two signatures, by descriptor
     both       content and clamd
     spamd      sallyport that asks spamd, which has two children and Debian's rules,

@@ -5,6 +5,16 @@
 #include "lib/base/text.h"
 #include "lib/smtp/address.h"
 
+bool
+kept_class_is(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_alpha(s.ptr[i]) && !is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
+		    s.ptr[i] != '_')
+			return false;
+	return s.len > 0 && s.len <= KEPT_CLASS_BYTES;
+}
+
 /* --- writing --- */
 
 static void

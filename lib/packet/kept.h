@@ -19,6 +19,10 @@
 #include "lib/packet/packet.h"
 
 #define KEPT_BYTES (8u << 20)           /* more is not an envelope */
+#define KEPT_CLASS_BYTES 64
+
+/* A class is a folder's name: letters, digits, - and _ only. */
+bool kept_class_is(struct span);
 
 void kept_write(struct buf *, const struct packet_quarantine *);
 /* The block at the start of `in`; *head is its length, the empty line included.  ST_MORE:

@@ -154,22 +154,12 @@ give_up(struct held_mail *m, const char *why)
 
 /* --- what became of it --- */
 
-static bool
-is_class(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!is_alpha(s.ptr[i]) && !is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
-		    s.ptr[i] != '_')
-			return false;
-	return s.len > 0 && s.len <= 64;
-}
-
 /* Nobody is there to hear a refusal, and the sender heard 250: it is quarantine. */
 static void
 settle_refused(struct held_mail *m, struct fate_row *row, struct held_row *out)
 {
 	struct span rule = row->verdict.rule != NULL ? row->verdict.rule->name : SPAN_NONE;
-	bool by_rule = !row->by_next_hop && is_class(rule) &&
+	bool by_rule = !row->by_next_hop && kept_class_is(rule) &&
 	    !span_equal(rule, SPAN_LIT("hold"));
 
 	out->result = HELD_REFUSED;

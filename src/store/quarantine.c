@@ -13,18 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define CLASS_BYTES     64
 #define HEAD_BYTES      16384u          /* of most files' fields */
-
-bool
-quarantine_class_is(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!is_alpha(s.ptr[i]) && !is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
-		    s.ptr[i] != '_')
-			return false;
-	return s.len > 0 && s.len <= CLASS_BYTES;
-}
 
 /* The directory of that class and day in the root; made if missing. */
 static int
@@ -160,7 +149,7 @@ quarantine_copy(struct store *s, const struct packet_quarantine *q, int fd, uint
 	char day[9];
 	int folder;
 
-	if (!quarantine_class_is(q->class) || !record_id_is(q->id))
+	if (!kept_class_is(q->class) || !record_id_is(q->id))
 		return fail(err, ST_TEMP, "store", "not a name for a quarantine");
 	id = arena_text(&s->arena, lowered(s, q->id));
 	class = arena_text(&s->arena, q->class);

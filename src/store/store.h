@@ -70,7 +70,6 @@ void ledger_expire(struct store *, uint64_t unix_ms);
 /* quarantine.c: *path is in the store's arena. */
 enum status quarantine_add(struct store *, const struct packet_quarantine *,
     int message_fd, struct span *path, struct error *);
-bool quarantine_class_is(struct span);
 /* The same with the message at `from` in the file; over what is there. */
 enum status quarantine_copy(struct store *, const struct packet_quarantine *, int fd,
     uint64_t from, struct span *path, struct error *);

@@ -2,6 +2,7 @@
  * test_store.c - the store without its sockets: bodies, journal, ledger, and trouble.
  */
 #include "tests/unit/store/site.h"
+#include "lib/packet/kept.h"
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -131,7 +132,7 @@ test_classes(void **state)
 		q.class = table[i].in;
 		struct pack packet = put_quarantine(&q);
 
-		assert_int_equal(quarantine_class_is(table[i].in), table[i].ok);
+		assert_int_equal(kept_class_is(table[i].in), table[i].ok);
 		request(&p, &packet, fd, table[i].ok ? ST_OK : ST_TEMP);
 	}
 	assert_int_equal(count_lines("find %s -name '*.eml'", p.root), 3);
